@@ -1,0 +1,19 @@
+# Builds the image that Gradescope builds from the bundle, for its "Manual Docker Configuration" or to try
+# things at home. The build context is an unpacked bundle:
+#
+#   ./run_autograder bundle ASSIGNMENT --out bundle.zip
+#   unzip bundle.zip -d bundle && docker build -t autograder bundle
+#   docker run --rm -v "$PWD/submission:/autograder/submission" -v "$PWD/results:/autograder/results" \
+#       autograder /autograder/run_autograder
+#
+# The base brings Gradescope's harness, which starts the container: so neither CMD nor ENTRYPOINT here.
+ARG BASE=gradescope/autograder-base:ubuntu-22.04
+FROM ${BASE}
+
+COPY . /autograder/source
+RUN cp /autograder/source/run_autograder /autograder/run_autograder \
+    && chmod 755 /autograder/run_autograder \
+    && mkdir -p /autograder/submission /autograder/results \
+    && bash /autograder/source/setup.sh \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /autograder

@@ -1,0 +1,115 @@
+"""Finds, in a module's source, where functions that should be written by hand call a library instead.
+
+The sandbox makes the libraries unavailable, so such a call fails there in any case; this says it up front,
+with the line. Only what the homework's functions can reach counts: an unused import, or another homework's
+function in the same file, is nobody's business.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autograder.outcome import CheckFailed, StudentException
+
+MAX_USES = 5  # quoted in a message; more of them say nothing new
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A forbidden name, where it is used, and in which of the module's functions."""
+
+    name: str
+    line: int
+    function: str
+
+
+def require_by_hand(
+    path: str, source: str, functions: Sequence[str], forbidden: Sequence[str], reason: str
+) -> None:
+    """Raise CheckFailed if one of ``functions`` reaches a ``forbidden`` module.
+
+    Raises StudentException where the source is not Python 3, so that nobody passes by being unreadable.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a "\d" in a docstring is no concern of ours
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise StudentException(
+            f"{path}{line} is not Python 3: {type(error).__name__}.",
+            exception=type(error).__name__,
+            hint="Run the file once with Python 3; in Python 2 code, `print` is the usual reason.",
+        ) from error
+    uses = find_uses(tree, _package(path), functions, forbidden)
+    if uses:
+        listed = "; ".join(f"{use.name} in {use.function}(), line {use.line}" for use in uses[:MAX_USES])
+        raise CheckFailed(f"{path} calls a library for what is asked for: {listed}.", hint=reason)
+
+
+def _package(path: str) -> str:
+    """The dotted package that relative imports in this file start from."""
+    folders = path.split("/")[:-1]
+    return folders[-1] if folders else ""
+
+
+def find_uses(
+    tree: ast.Module, package: str, functions: Sequence[str], forbidden: Sequence[str]
+) -> list[Use]:
+    """Every use of a ``forbidden`` module in ``functions`` or in what they call in the same file."""
+    defined = {
+        node.name: node
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    everywhere = _imports(
+        (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))), package
+    )
+    banned = {alias: full for alias, full in everywhere.items() if _is_forbidden(full, forbidden)}
+    return [
+        use
+        for name in _reachable(functions, defined)
+        for use in sorted(set(_uses_in(defined[name], name, banned)), key=lambda use: use.line)
+    ]
+
+
+def _imports(nodes: Iterator[ast.Import | ast.ImportFrom], package: str) -> dict[str, str]:
+    """What each imported name stands for, dotted and absolute."""
+    names: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound = alias.asname or alias.name.partition(".")[0]
+                names[bound] = alias.name if alias.asname else bound
+        else:
+            base = ".".join(filter(None, [package if node.level else "", node.module or ""]))
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{base}.{alias.name}"
+    return names
+
+
+def _is_forbidden(full: str, forbidden: Sequence[str]) -> bool:
+    return any(full == name or full.startswith(f"{name}.") for name in forbidden)
+
+
+def _reachable(functions: Sequence[str], defined: dict[str, ast.stmt]) -> list[str]:
+    """The functions, and everything of the module's own that they mention, directly or not."""
+    found: list[str] = []
+    pending = [name for name in functions if name in defined]
+    while pending:
+        name = pending.pop(0)
+        if name in found:
+            continue
+        found.append(name)
+        mentioned = {node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)}
+        pending += sorted(mentioned & defined.keys())
+    return found
+
+
+def _uses_in(node: ast.AST, function: str, banned: dict[str, str]) -> Iterator[Use]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id in banned and isinstance(part.ctx, ast.Load):
+            yield Use(banned[part.id], part.lineno, function)

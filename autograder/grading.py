@@ -1,0 +1,300 @@
+"""One submission against one assignment: intake, sandbox, tests, results.
+
+However it ends, it ends in one of two ways: a complete ``results.json``, or none and a `Faulted` that says
+what staff should do. A fault of ours is tried once more before that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from autograder import report
+from autograder.assignment import Assignment, Limits, share_points, ungraded
+from autograder.atomic import write_file
+from autograder.checks.deliverables import folders_of
+from autograder.document import ResultsDocument
+from autograder.handed_in import HandedIn, HandedInFixtures, case_seed, public_seed
+from autograder.intake import Tree, take_in
+from autograder.marks import Marks
+from autograder.outcome import Fault, GraderFault, IntakeRefused, Outcome, Verdict
+from autograder.plugin import FaultRecord, GradingPlugin
+from autograder.results import DeclaredTest, ResultsStore, RunInfo, lint_visibility
+from autograder.sandbox.backend import Backend, BoxSpec, remove_folder
+from autograder.sandbox.choose import choose
+from autograder.sandbox.policy import BoxLimits
+from autograder.sandbox.submission import RunClock, Submission
+
+PAGE = "report.html"
+FAULT_LOG = "fault.txt"
+ATTEMPTS = 2  # a fault is tried once more
+_VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
+
+
+class Mode(Enum):
+    """Who asks: staff grade with every test, a student checks with the public ones."""
+
+    GRADE = "grade"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A grading that ended well; ``staff_text`` may hold hidden values."""
+
+    document: ResultsDocument
+    out: Path
+    staff_text: str
+    warnings: tuple[str, ...] = ()
+
+
+class Faulted(Exception):
+    """A grading that gives no score, because something of ours broke."""
+
+    def __init__(self, faults: Sequence[Fault], trace: str, log: Path | None) -> None:
+        super().__init__(faults[0].message)
+        self.faults, self.trace, self.log = tuple(faults), trace, log
+
+
+def box_spec(assignment: Assignment, limits: Limits | None = None) -> BoxSpec:
+    """What the sandbox is asked for; ``limits`` take the place of the manifest's."""
+    limits = limits or assignment.limits
+    names = set(BoxLimits.__dataclass_fields__)
+    return BoxSpec(
+        limits=BoxLimits(**{name: value for name, value in limits.model_dump().items() if name in names}),
+        preload=("numpy", *assignment.sandbox.preload),
+        unavailable=tuple(assignment.sandbox.unavailable),
+        unavailable_reason=assignment.sandbox.unavailable_reason,
+    )
+
+
+@contextmanager
+def open_backend(assignment: Assignment, mode: Mode, limits: Limits | None = None) -> Iterator[Backend]:
+    """A proven sandbox, for as many gradings of this assignment as are to come."""
+    backend = choose(box_spec(assignment, limits), must_isolate=mode is Mode.GRADE)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a choice of the caller's own)
+    assignment: Assignment,
+    submission: Path,
+    out: Path,
+    *,
+    mode: Mode = Mode.GRADE,
+    limits: Limits | None = None,
+    backend: Backend | None = None,
+) -> Graded:
+    """Grade one submission into the folder ``out``; raises Faulted, UsageError or KeyboardInterrupt."""
+    if backend is None:
+        try:
+            with open_backend(assignment, mode, limits) as opened:
+                return grade(assignment, submission, out, mode=mode, limits=limits, backend=opened)
+        except Fault as fault:
+            raise _faulted([fault], traceback.format_exc(), out) from fault
+    scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+    try:
+        run = _Run(assignment, mode, limits or assignment.limits, backend, out)
+        return run.grade(submission, scratch)
+    except Fault as fault:
+        raise _faulted([fault], traceback.format_exc(), out) from fault
+    finally:
+        remove_folder(scratch)
+
+
+def _faulted(faults: Sequence[Fault], trace: str, out: Path) -> Faulted:
+    text = "\n\n".join([*(f"{fault.message}\nRemedy: {fault.remedy}" for fault in faults), trace])
+    try:
+        write_file(out, FAULT_LOG, text.encode("utf-8", "replace"), durable=False)
+        log: Path | None = out / FAULT_LOG
+    except OSError:
+        log = None  # the disk may be the fault; the terminal still says what it was
+    return Faulted(faults, trace, log)
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one grading."""
+
+    assignment: Assignment
+    mode: Mode
+    limits: Limits
+    backend: Backend
+    out: Path
+    clock: RunClock = field(init=False)
+    store: ResultsStore | None = None
+    declared: list[DeclaredTest] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = RunClock(self.limits.run_wall_s)
+
+    def grade(self, source: Path, scratch: Path) -> Graded:
+        tree: Tree | IntakeRefused
+        try:
+            tree = take_in(
+                source, scratch, self.assignment.intake, folders_of(self.assignment.deliverables)
+            )
+        except IntakeRefused as refused:
+            tree = refused
+        faults = self._attempt(tree, None)
+        for _ in range(ATTEMPTS - 1):
+            if not faults:
+                break
+            assert self.store is not None
+            faults = self._attempt(tree, frozenset((*self.store.faults, *self.store.pending)))
+        if faults:
+            raise _faulted([record.fault for record in faults], faults[0].trace, self.out)
+        return self._finish()
+
+    def _attempt(self, tree: Tree | IntakeRefused, wanted: frozenset[str] | None) -> list[FaultRecord]:
+        """Run the tests, or the ``wanted`` ones again; returns the faults that came up."""
+        sandboxed = None
+        if isinstance(tree, Tree):
+            sandboxed = Submission(self.backend, tree.root, box_spec(self.assignment, self.limits).limits, self.clock)
+        seed = self._seed(tree)
+        plugin = GradingPlugin(
+            declare=lambda collected: self._declare(collected, tree, seed),
+            settle=self._settle,
+            wanted=wanted,
+        )
+        handed_in = HandedIn(self.assignment, tree, sandboxed)
+        fixtures = HandedInFixtures(self.assignment, handed_in, seed, public=self.mode is Mode.CHECK)
+        try:
+            code = pytest.main(self._arguments(), plugins=[plugin, fixtures])
+        finally:
+            if sandboxed is not None:
+                sandboxed.close()
+        if code == pytest.ExitCode.INTERRUPTED and not plugin.broken:
+            raise KeyboardInterrupt
+        if plugin.broken:
+            raise plugin.broken[0]
+        if code == pytest.ExitCode.INTERNAL_ERROR:
+            raise GraderFault("pytest itself broke on this grader.", remedy="Run pytest on its folder.")
+        return plugin.faults
+
+    def _arguments(self) -> list[str]:
+        folder = self.assignment.folder
+        names = self.assignment.public_tests if self.mode is Mode.CHECK else []
+        targets = [str(folder / name) for name in names if name.startswith("test_")] or [str(folder)]
+        return [
+            *targets,
+            f"--rootdir={folder.parent}",
+            "--config-file=/dev/null",  # neither our own settings nor a stray pytest.ini
+            "--import-mode=importlib",
+            "--disable-plugin-autoload",
+            "--assert=plain",  # an assertion's message is the author's, without the values compared
+            "--capture=no",
+            "--strict-markers",
+            *(f"-p no:{name}" for name in ("terminal", "cacheprovider", "warnings", "faulthandler")),
+        ]
+
+    def _seed(self, tree: Tree | IntakeRefused) -> int:
+        if self.mode is Mode.CHECK:
+            return public_seed(self.assignment)
+        return case_seed(self.assignment, tree.digest if isinstance(tree, Tree) else "")
+
+    def _declare(
+        self, collected: Sequence[tuple[str, Marks]], tree: Tree | IntakeRefused, seed: int
+    ) -> dict[str, float]:
+        items = [(marks.number, marks.tier, marks.weight) for _, marks in collected]
+        complete = self.mode is Mode.GRADE
+        points = share_points(self.assignment, items, complete=complete)
+        if self.store is None:
+            tests = zip(collected, points, strict=True)
+            self.declared = [self._declared_test(key, marks, top) for (key, marks), top in tests]
+            if complete:
+                self.declared += [test for question in ungraded(self.assignment) for test in _waiting(question)]
+            self.store = ResultsStore(self.out, self.declared, self._info(tree, seed))
+            for test in self.declared:
+                if not test.graded:
+                    why = self.assignment.question(test.number).why_not_graded
+                    self._settle(test.key, Verdict(Outcome.SKIPPED, student=why))
+        return {key: top for (key, _), top in zip(collected, points, strict=True)}
+
+    def _declared_test(self, key: str, marks: Marks, points: float) -> DeclaredTest:
+        question = self.assignment.question(marks.number)
+        return DeclaredTest(
+            key=key,
+            number=marks.number,
+            name=marks.name,
+            max_score=points,
+            visibility=marks.visibility,
+            tags=marks.tags,
+            question=question.title,
+            evidence_needed=question.evidence if points else None,
+        )
+
+    def _settle(self, key: str, verdict: Verdict) -> None:
+        assert self.store is not None
+        self.store.settle(key, verdict)
+
+    def _info(self, tree: Tree | IntakeRefused, seed: int) -> RunInfo:
+        graded = [test for test in self.declared if not test.extra_credit]
+        return RunInfo(
+            title=self.assignment.title,
+            points=self.assignment.total_points
+            if self.mode is Mode.GRADE
+            else sum(test.max_score for test in graded),
+            extra_credit=self.assignment.total_extra_credit if self.mode is Mode.GRADE else 0.0,
+            seed=seed,
+            versions=versions(),
+            sandbox=self.backend.name,
+            limits={name: float(value) for name, value in self.limits.model_dump().items()},
+            notes=tree.notes if isinstance(tree, Tree) else (),
+        )
+
+    def _finish(self) -> Graded:
+        assert self.store is not None
+        self.store.finish()
+        document = ResultsDocument.model_validate_json((self.out / "results.json").read_bytes())
+        page = report.html(document, for_student=self.mode is Mode.CHECK)
+        write_file(self.out, PAGE, page.encode("utf-8"), durable=False)
+        return Graded(document, self.out, self.store.staff_text(), tuple(lint_visibility(self.declared)))
+
+
+def _waiting(question: object) -> list[DeclaredTest]:
+    """The entries of a question that this version doesn't grade."""
+    from autograder.assignment import Question  # noqa: PLC0415
+
+    assert isinstance(question, Question)
+    parts = [("", question.points, False), (" (extra credit)", question.extra_credit, True)]
+    return [
+        DeclaredTest(
+            key=f"{question.number}{suffix}",
+            number=question.number,
+            name=f"{question.title}{suffix}",
+            max_score=points,
+            question=question.title,
+            graded=False,
+            extra_credit=extra,
+        )
+        for suffix, points, extra in parts
+        if points or not extra
+    ]
+
+
+def versions() -> dict[str, str]:
+    """What a verdict may depend on."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for name in _VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    if "torch" in sys.modules:
+        found["torch"] = metadata.version("torch")
+    found["processors"] = str(os.cpu_count())
+    return found

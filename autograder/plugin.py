@@ -1,0 +1,208 @@
+"""Our pytest plugin: every collected test becomes one entry of the results, whatever happens to it.
+
+pytest's own reports are not used: their text prints the values that an assertion compared. What a student
+reads is built from our own structured problems (outcome.py), and anything else that a test raises is our
+fault, because a grader's test that fails says so by raising one of those.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from autograder.marks import MARKERS, Marks, read_marks, take_score
+from autograder.outcome import Evidence, Fault, GraderFault, Outcome, SubmissionProblem, Verdict
+
+
+@dataclass(slots=True)
+class TestReport:
+    """What a test says beyond passing or failing; the ``report`` fixture."""
+
+    __test__ = False
+
+    notes: list[str] = field(default_factory=list)
+    staff_notes: list[str] = field(default_factory=list)
+    evidence: Evidence | None = None
+
+    def note(self, text: str) -> None:
+        """Tell the student something, whether the test passes or not. Never a hidden value."""
+        self.notes.append(text)
+
+    def staff(self, text: str) -> None:
+        """Tell staff something; it may hold hidden values."""
+        self.staff_notes.append(text)
+
+    def rests_on(self, evidence: Evidence) -> None:
+        """The verdict rests on a fact of this kind; the weakest one named counts."""
+        self.evidence = evidence if self.evidence is None else min(self.evidence, evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecord:
+    """A fault of ours in one test, with the traceback that staff need and nobody else sees."""
+
+    key: str
+    fault: Fault
+    trace: str
+
+
+class GradingPlugin:
+    """Runs the ``wanted`` tests of one grader (None: all) and hands each verdict to ``settle``.
+
+    ``declare`` is called once with every collected test and its marks, before the first one runs; it
+    answers with the most points that each can earn, by key.
+    """
+
+    def __init__(
+        self,
+        declare: Callable[[Sequence[tuple[str, Marks]]], dict[str, float]],
+        settle: Callable[[str, Verdict], None],
+        wanted: frozenset[str] | None = None,
+    ) -> None:
+        self._declare, self._settle, self._wanted = declare, settle, wanted
+        self._points: dict[str, float] = {}
+        self._marks: dict[str, Marks] = {}
+        self._raised: list[pytest.ExceptionInfo[BaseException]] = []
+        self._report = TestReport()
+        self.faults: list[FaultRecord] = []
+        self.broken: list[Fault] = []  # faults of the whole run: no test can be blamed for them
+
+    # --- collection ---
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        for marker in MARKERS:
+            config.addinivalue_line("markers", marker)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken.append(
+                GraderFault(
+                    f"The grader's {report.nodeid or 'folder'} can't be collected:\n{report.longrepr}",
+                    remedy="Mend the grader's test module; `python -m pytest --collect-only` shows the same.",
+                )
+            )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.broken:
+            items.clear()
+            return
+        try:
+            self._marks = {key_of(item): read_marks(item) for item in items}
+            self._points = self._declare(list(self._marks.items()))
+        except Fault as fault:
+            self.broken.append(fault)
+            items.clear()
+            return
+        if self._wanted is not None:
+            items[:] = [item for item in items if key_of(item) in self._wanted]
+
+    # --- one test ---
+
+    @pytest.fixture
+    def report(self) -> TestReport:
+        """This test's notes and evidence."""
+        return self._report
+
+    @pytest.fixture
+    def set_score(self) -> Callable[[float], None]:
+        """For tests under @partial_credit, whose own function takes this one's place."""
+        raise GraderFault(
+            "A test asks for set_score without @partial_credit.", remedy="Decorate it with @partial_credit(N)."
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._raised, self._report = [], TestReport(evidence=self._marks[key_of(item)].evidence)
+        take_score(item)
+        start = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self._end(item, time.monotonic() - start)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        if call.excinfo is not None:
+            self._raised.append(call.excinfo)
+        return (yield)
+
+    def _end(self, item: pytest.Item, seconds: float) -> None:
+        key = key_of(item)
+        try:
+            verdict = self._verdict(item, seconds)
+            self._settle(key, verdict)
+        except Fault as fault:
+            self._note_fault(key, fault, traceback.format_exc(), seconds)
+
+    def _verdict(self, item: pytest.Item, seconds: float) -> Verdict:
+        score = take_score(item)
+        report = self._report
+        if not self._raised:
+            full = self._points[key_of(item)]
+            earned = full if score is None else score
+            return Verdict(
+                Outcome.PASSED if earned == full else Outcome.FAILED,
+                score=earned,
+                student="\n".join(report.notes),
+                staff="\n".join(report.staff_notes),
+                evidence=report.evidence,
+                seconds=seconds,
+            )
+        worst = next((info for info in self._raised if not _is_problem(info.value)), self._raised[0])
+        problem = _as_problem(worst)
+        return Verdict(
+            problem.outcome,
+            student="\n".join([problem.student_text, *report.notes]),
+            staff="\n".join(filter(None, [problem.staff, *report.staff_notes])),
+            evidence=report.evidence if problem.outcome is Outcome.FAILED else None,
+            seconds=seconds,
+        )
+
+    def _note_fault(self, key: str, fault: Fault, trace: str, seconds: float) -> None:
+        self.faults.append(FaultRecord(key, fault, trace))
+        try:
+            self._settle(key, Verdict(Outcome.FAULT, staff=fault.message, seconds=seconds))
+        except Fault as unwritable:
+            self.broken.append(unwritable)
+
+
+def key_of(item: pytest.Item) -> str:
+    """A test's name within its assignment: the node id without the folders above."""
+    path, separator, rest = item.nodeid.partition("::")
+    return f"{path.rpartition('/')[2]}{separator}{rest}"
+
+
+def _is_problem(error: BaseException) -> bool:
+    return isinstance(error, (SubmissionProblem, pytest.skip.Exception, pytest.fail.Exception, AssertionError))
+
+
+def _as_problem(info: pytest.ExceptionInfo[BaseException]) -> SubmissionProblem:
+    """The submission's problem that an exception stands for; raises the Fault where it is none."""
+    error = info.value
+    if isinstance(error, SubmissionProblem):
+        return error
+    if isinstance(error, pytest.skip.Exception):
+        return _problem(Outcome.SKIPPED, error.msg or "This test was not run.")
+    if isinstance(error, (AssertionError, pytest.fail.Exception)):
+        # Graders run without pytest's rewriting of assert, so this is the author's sentence and no value.
+        return _problem(Outcome.FAILED, str(error) or "What this test asks for does not hold.")
+    if isinstance(error, Fault):
+        raise error
+    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
+        raise GraderFault("The run was interrupted.", remedy="Grade this submission again.") from error
+    raise GraderFault(
+        f"A grader's test raised {type(error).__name__}: {error}", remedy="Mend the test; see the traceback."
+    ) from error
+
+
+def _problem(outcome: Outcome, message: str) -> SubmissionProblem:
+    problem = SubmissionProblem(message)
+    problem.outcome = outcome
+    return problem

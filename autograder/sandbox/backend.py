@@ -1,0 +1,75 @@
+"""The narrow interface of a sandbox: start a box, watch it, kill it, throw it away.
+
+A backend knows nothing of assignments, and whoever uses it knows nothing of users, namespaces or containers.
+Every backend passes the same conformance suite (tests/sandbox/test_conformance.py).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from autograder.sandbox.channel import Channel
+from autograder.sandbox.policy import BoxLimits
+from autograder.sandbox.processes import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSpec:
+    """What a grading asks for; the backend turns it into a `Box` of its own."""
+
+    limits: BoxLimits
+    preload: tuple[str, ...] = ("numpy",)
+    unavailable: tuple[str, ...] = ()
+    unavailable_reason: str = ""
+
+
+class Jail(Protocol):
+    """One running box. ``control`` speaks to its first process, ``output_fd`` is what it prints."""
+
+    control: Channel
+    output_fd: int
+    home: Path
+
+    def usage(self) -> Usage: ...
+
+    def exact_memory_mib(self) -> float: ...
+
+    def kill(self) -> None:
+        """Kill everything in the box; returns when nothing is left. May be called twice, from any thread."""
+
+    def close(self) -> None:
+        """`kill`, then remove the box's files and give its users back."""
+
+
+class Backend(Protocol):
+    """A way to run student code. ``isolates`` is False only for the one that protects nothing."""
+
+    name: str
+    isolates: bool
+
+    def launch(self, tree: Path) -> Jail:
+        """A box with a copy of ``tree`` in its home, confined and ready; raises SandboxFault."""
+
+    def close(self) -> None: ...
+
+
+def make_home(folder: Path, tree: Path, owner: int | None) -> Path:
+    """A box's home below ``folder``, with a copy of ``tree`` that belongs to ``owner`` (a uid, None: us)."""
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    shutil.copytree(tree, home / "tree")
+    if owner is not None:
+        for parent, _, files in os.walk(home):
+            for path in (parent, *(os.path.join(parent, name) for name in files)):  # noqa: PTH118
+                os.chown(path, owner, owner, follow_symlinks=False)
+    return home
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that student code wrote in: rm goes down a chain of any depth and follows no link."""
+    subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603, S607

@@ -1,0 +1,111 @@
+"""How a process gives up everything: the order matters more than the parts.
+
+Theory of operation. A child forked from the fork server starts as root, with no secret in its memory, no
+descriptor but its own channel, and a clean environment. It then
+
+1. becomes the first victim of the kernel's out-of-memory killer, which only root may ask for;
+2. sets its limits while it may still set them;
+3. builds the seccomp filter, because building opens libseccomp, which may be out of reach later;
+4. drops its groups, then its group, then its user, each real, effective and saved: with one of the three
+   left behind, it could climb back. The user is fresh, so that the limit on processes, which the kernel
+   counts for a user over the whole machine, counts this box alone, and so that no other box's files,
+   processes or signals are in reach;
+5. sets no-new-privs, then Landlock (files), then seccomp (everything else). Seccomp comes last because it
+   denies calls that the steps before need.
+
+Every step raises on failure and the caller exits: there is no way to reach student code with a step left
+out. Which step closes what was measured is told in docs/security.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from autograder.sandbox import landlock, seccomp
+from autograder.sandbox.policy import (
+    ADDRESS_SPACE_SLACK_MIB,
+    DEVICES_WRITE,
+    MIB,
+    OPEN_FILES,
+    Box,
+)
+
+_PR_SET_PDEATHSIG = 1
+_CPU_BACKSTOP = 4  # CPU seconds for each second of wall time: the watchdog's clock decides, this is a net
+
+
+def confine(box: Box) -> None:
+    """Drop everything that ``box`` doesn't allow, for good. Raises OSError where a step is refused."""
+    if box.uid is None:
+        limit_resources(box)
+        enter_home(box)
+        return
+    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    limit_resources(box)
+    rules = seccomp.build_filter()
+    os.setgroups([])
+    os.setresgid(box.uid, box.uid, box.uid)
+    os.setresuid(box.uid, box.uid, box.uid)
+    if os.getresuid() != (box.uid,) * 3 or os.getresgid() != (box.uid,) * 3 or os.getgroups():
+        raise OSError("the user could not be dropped")
+    die_with_parent()
+    enter_home(box)
+    landlock.restrict(
+        readable=[Path(path) for path in box.readable],
+        writable=[Path(box.home), *(Path(path) for path in DEVICES_WRITE)],
+    )
+    rules.load()
+
+
+def limit_resources(box: Box) -> None:
+    """Set the kernel's limits; a limit that this system doesn't know is left out (macOS lacks some)."""
+    limits = box.limits
+    wanted = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": OPEN_FILES,
+        "RLIMIT_FSIZE": limits.disk_mib * MIB,
+        "RLIMIT_CPU": int(limits.wall_s * _CPU_BACKSTOP * limits.threads) + 60,
+        "RLIMIT_MEMLOCK": 0,
+        "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_NICE": 0,
+        "RLIMIT_RTPRIO": 0,
+    }
+    if sys.platform == "linux":
+        wanted["RLIMIT_AS"] = (limits.memory_mib + ADDRESS_SPACE_SLACK_MIB) * MIB
+    if box.uid is not None:  # without a user of its own, this would count the student's whole desktop
+        wanted["RLIMIT_NPROC"] = limits.processes
+    for name, value in wanted.items():
+        which = getattr(resource, name, None)
+        if which is not None:
+            _, hard = resource.getrlimit(which)
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(which, (value, value))
+
+
+def enter_home(box: Box) -> None:
+    """Point everything that looks for a home, a user or a temporary folder at the box's own."""
+    scratch = Path(box.home) / "tmp"
+    scratch.mkdir(exist_ok=True)
+    for name, value in {
+        "HOME": box.home,
+        "TMPDIR": str(scratch),
+        "USER": "student",  # getpass.getuser() fails for a uid without a passwd entry
+        "LOGNAME": "student",
+        "MPLCONFIGDIR": str(scratch),
+        "MPLBACKEND": "Agg",
+    }.items():
+        os.environ[name] = value
+    tempfile.tempdir = None
+    os.chdir(box.home)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies; undone by a change of user, so set after."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

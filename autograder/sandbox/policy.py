@@ -1,0 +1,105 @@
+"""What one box of student code may do: its folders, its limits, its modules."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+MIB = 2**20
+# Address space that an interpreter with numpy maps but never touches (measured: 300 MiB with OpenBLAS on
+# one thread), and glibc's arenas. RLIMIT_AS is a backstop; what counts is the watchdog's resident memory.
+ADDRESS_SPACE_SLACK_MIB = 1024
+OPEN_FILES = 256  # descriptors of one process; a DataLoader with workers uses about 60
+SYSTEM_FOLDERS = ("/usr/bin", "/usr/lib", "/usr/lib64", "/bin", "/lib", "/lib64", "/usr/local/lib")
+DEVICES_READ = ("/dev/urandom", "/dev/random", "/dev/zero")
+DEVICES_WRITE = ("/dev/null",)
+LOADER_CACHE = "/etc/ld.so.cache"
+
+
+@dataclass(frozen=True, slots=True)
+class BoxLimits:
+    """The limits of one box, in the units that their names say."""
+
+    wall_s: float = 20.0
+    memory_mib: int = 512
+    processes: int = 16
+    disk_mib: int = 32
+    files: int = 200
+    output_kib: int = 64
+    message_mib: int = 16
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One confinement: where student code lives and what it may reach.
+
+    ``home`` belongs to the box's user and is all that it may write; ``readable`` is all else that it may
+    read. ``uid`` is None for a backend that drops nothing.
+    """
+
+    home: str
+    limits: BoxLimits
+    readable: tuple[str, ...]
+    unavailable: tuple[str, ...] = ()
+    unavailable_reason: str = ""
+    uid: int | None = None
+    reaper_uid: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Box:
+        known = {field.name: data[field.name] for field in fields(cls)}
+        known["limits"] = BoxLimits(**data["limits"])
+        for name in ("readable", "unavailable"):
+            known[name] = tuple(known[name])
+        return cls(**known)
+
+
+def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
+    """The interpreter, its libraries and the installed packages, without the ``unavailable`` ones.
+
+    A package that a homework forbids is left out here, so that no trick with the import system inside the
+    sandbox brings it back: the kernel won't open its files.
+    """
+    forbidden = {name.partition(".")[0].lower() for name in unavailable}
+    paths = [*DEVICES_READ, LOADER_CACHE, str(Path(sys.executable).parent)]
+    paths.append(str(Path(sys.executable).resolve().parent))
+    for folder in SYSTEM_FOLDERS:
+        paths += _without(Path(folder), _is_other_python)
+    for name in ("stdlib", "platstdlib"):
+        paths += _without(Path(sysconfig.get_path(name)), _is_package_folder)
+    for name in ("purelib", "platlib"):
+        paths += _without(Path(sysconfig.get_path(name)), lambda entry: _distribution(entry) in forbidden)
+    return tuple(dict.fromkeys(paths))
+
+
+def _is_other_python(entry: str) -> bool:
+    """Another interpreter's library, whose packages are none of ours (Debian's /usr/lib/python3)."""
+    return entry.startswith("python") and entry[6:].replace(".", "").isdigit()
+
+
+def _is_package_folder(entry: str) -> bool:
+    return entry in ("site-packages", "dist-packages")
+
+
+def _distribution(entry: str) -> str:
+    """The package that an entry of site-packages belongs to: scipy for scipy.libs and scipy-1.2.dist-info."""
+    return entry.lower().replace("-", ".").partition(".")[0]
+
+
+def _without(folder: Path, left_out: Callable[[str], bool]) -> list[str]:
+    """The folder, or its entries one by one where some of them are left out: rules can only add."""
+    if not folder.is_dir():
+        return []
+    entries = sorted(entry.name for entry in folder.iterdir())
+    kept = [name for name in entries if not left_out(name)]
+    if len(kept) == len(entries):
+        return [str(folder)]
+    return [str(folder / name) for name in kept]

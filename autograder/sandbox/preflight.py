@@ -1,0 +1,116 @@
+"""Proof, before a grading, that the sandbox is closed: code in it tries to get out, and must fail.
+
+A backend that can't prove every line is not used: this fails closed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.outcome import EnvironmentFault, SandboxFault, SubmissionProblem
+from autograder.sandbox.backend import Backend, remove_folder
+from autograder.sandbox.policy import BoxLimits
+from autograder.sandbox.submission import RunClock, Submission
+
+_PROBE = Path(__file__).with_name("probe.py")
+_PROBE_LIMITS = BoxLimits(wall_s=20.0)
+_REFUSED = ("PermissionError", "EACCES", "EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS")
+_SECRET = "the preflight's secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that was tried. ``found`` is what happened, in a few words."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+def prove(backend: Backend) -> list[Probe]:
+    """Try to get out of a box of ``backend``; raises SandboxFault unless every try failed."""
+    probes = probe(backend)
+    open_doors = [probe for probe in probes if not probe.passed]
+    if open_doors:
+        listed = "; ".join(f"{probe.name} ({probe.found})" for probe in open_doors)
+        raise SandboxFault(
+            f"The sandbox {backend.name!r} does not hold on this machine: {listed}.",
+            remedy="Nothing was run. `./run_autograder doctor` shows what is missing; Landlock needs Linux "
+            "5.13 or later, and a container whose profile allows it.",
+        )
+    return probes
+
+
+def probe(backend: Backend) -> list[Probe]:
+    """Run the probe in a box of ``backend`` and judge, from outside, what it says and what it left."""
+    folder = Path(tempfile.mkdtemp(prefix="autograder-preflight-"))
+    try:
+        folder.chmod(0o755)  # so that nothing but the sandbox keeps the probe from the secret
+        secret = folder / "secret"
+        secret.write_text(_SECRET, encoding="utf-8")
+        secret.chmod(0o644)
+        target = folder / "outside"
+        target.mkdir()
+        target.chmod(0o777)
+        tree = folder / "tree"
+        tree.mkdir()
+        (tree / "probe.py").write_bytes(_PROBE.read_bytes())
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            return _judge(backend, tree, secret, target, int(server.getsockname()[1]))
+    finally:
+        remove_folder(folder)
+
+
+def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) -> list[Probe]:
+    submission = Submission(backend, tree, _PROBE_LIMITS, RunClock(_PROBE_LIMITS.wall_s * 2))
+    try:
+        with submission.module("probe.py").scene() as scene:
+            answers = scene.call("run", str(secret), str(target), port, os.getpid()).fetch()
+    except SubmissionProblem as problem:
+        raise EnvironmentFault(
+            f"The sandbox's own probe did not run: {problem.message} {problem.staff}",
+            remedy="The interpreter and its packages must be readable by every user: put the environment "
+            "where others can read it (AUTOGRADER_ENV), and run ./run_autograder doctor.",
+        ) from problem
+    finally:
+        submission.close()
+    if not isinstance(answers, dict):
+        raise SandboxFault("The sandbox's probe gave no answers.", remedy="Run ./run_autograder doctor.")
+    probes = [_one(name, check, answers) for name, check in _CHECKS.items()]
+    left = [entry.name for entry in target.iterdir()]
+    probes.append(Probe("nothing written outside", not left, json.dumps(left)))
+    return probes
+
+
+def _one(name: str, check: Callable[[Any], bool], answers: dict[str, Any]) -> Probe:
+    found = answers.get(name)
+    return Probe(name, check(found), str(found)[:200])
+
+
+def _is_refused(found: Any) -> bool:
+    return isinstance(found, str) and found.startswith(_REFUSED)
+
+
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "user dropped": lambda found: isinstance(found, int) and found not in (0, os.getuid()),
+    "groups dropped": lambda found: found == 0,
+    "no way back to root": _is_refused,
+    "secret unreadable": _is_refused,
+    "writing outside refused": _is_refused,
+    "other processes hidden": _is_refused,
+    "network refused": _is_refused,
+    "signals refused": _is_refused,
+    "tracing refused": _is_refused,
+    "namespaces refused": _is_refused,
+    "no new privileges": lambda found: found == 1,
+    "packages readable": lambda found: found == "yes",
+    "processes limited": lambda found: isinstance(found, int) and 0 < found <= _MOST_PROCESSES,
+}
+_MOST_PROCESSES = 4096  # any limit will do here: each assignment sets its own

@@ -1,0 +1,69 @@
+"""Runs inside the sandbox as if it were a submission, and tries to get out. It imports nothing of ours."""
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import socket
+
+
+def _try(action):
+    """The exception that an action ends in, by name, or what it returned."""
+    try:
+        return action()
+    except OSError as error:
+        return f"{type(error).__name__} {errno.errorcode.get(error.errno, error.errno)}"
+
+
+def _refused(call, *arguments):
+    """An action that must fail, through the C library: the errno's name, or "allowed"."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, call)(*arguments) == -1:
+        return errno.errorcode.get(ctypes.get_errno(), "?")
+    return "allowed"
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        return f"read {len(file.read())} bytes"
+
+
+def _write(folder):
+    with open(os.path.join(folder, "written"), "wb") as file:
+        return f"wrote {file.write(b'x')} bytes"
+
+
+def _connect(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    return "connected"
+
+
+def _packages():
+    import colorsys  # a module that nothing has imported yet, so its file is read now
+    import numpy
+
+    os.listdir(os.path.dirname(numpy.__file__))
+    return "yes" if colorsys else "no"
+
+
+def run(secret, outside, port, grader):
+    """What happened to each try, by name; the trusted side knows which answer each must be."""
+    return {
+        "user dropped": os.getuid(),
+        "groups dropped": len(os.getgroups()),
+        "no way back to root": _try(lambda: os.setresuid(0, 0, 0)),
+        "secret unreadable": _try(lambda: _read(secret)),
+        "writing outside refused": _try(lambda: _write(outside)),
+        "other processes hidden": _try(lambda: _read(f"/proc/{grader}/environ")),
+        "network refused": _connect(port),
+        "signals refused": _try(lambda: os.kill(grader, signal.SIGCONT) or "sent"),
+        "tracing refused": _refused("ptrace", 16, grader, 0, 0),
+        "namespaces refused": _refused("unshare", 0x10000000),
+        "no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),
+        "packages readable": _try(_packages),
+        "processes limited": resource.getrlimit(resource.RLIMIT_NPROC)[0],
+    }

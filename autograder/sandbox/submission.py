@@ -1,0 +1,352 @@
+"""What graders hold of a submission: its modules, scenes to call them in, and handles to what they return.
+
+    layers = submission.module("cs231n/conv_layers.py")
+    with layers.scene() as scene:
+        result = scene.call("conv_forward_naive", x, w, b, {"stride": 1, "pad": 1})   # stays in the sandbox
+        out = result[0].fetch()                                                       # a trusted copy
+        grads = scene.call("conv_backward_naive", dout, result[1]).fetch()            # handle passed back
+
+Every failure of the submission's comes out as a `SubmissionProblem`, every failure of ours as a `Fault`.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from autograder.outcome import CheckFailed, LimitExceeded, ProcessEnded, SandboxFault, SubmissionProblem
+from autograder.sandbox import wire
+from autograder.sandbox.backend import Backend, Jail
+from autograder.sandbox.channel import Channel, DeadlineExceeded
+from autograder.sandbox.explain import explain, explain_exit
+from autograder.sandbox.guard import Guard
+from autograder.sandbox.policy import MIB, BoxLimits
+
+_CONTROL_BYTES = 1 << 20
+_STATUS_S = 2.0  # a scene that closed its channel has ended or is about to
+_SEND_S = 30.0  # a box that doesn't read what it is sent for so long is hung
+
+
+class RunClock:
+    """The time that a whole grading may take, so that it ends before the platform ends it."""
+
+    def __init__(self, run_wall_s: float) -> None:
+        self.allowed = run_wall_s
+        self._start = time.monotonic()
+
+    @property
+    def spent(self) -> float:
+        return time.monotonic() - self._start
+
+    @property
+    def remaining(self) -> float:
+        return self.allowed - self.spent
+
+
+class _OpenBox:
+    """A running box, its guard, and the time that student code has used in it."""
+
+    def __init__(self, jail: Jail, limits: BoxLimits, clock: RunClock) -> None:
+        self.jail, self.limits, self.clock = jail, limits, clock
+        self.guard = Guard(jail, limits)
+        self.alive = True
+
+    def ask(
+        self, channel: Channel, message: dict[str, Any], *, budget_s: float, doing: str, **extra: Any
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """One request and its answer. Whatever goes wrong, the box is dead afterwards."""
+        seconds = min(budget_s, self.clock.remaining)
+        try:
+            channel.send(message, seconds=_SEND_S, **extra)
+            return channel.receive(self.limits.message_mib * MIB, seconds=max(seconds, 0.0))
+        except DeadlineExceeded as error:
+            self.kill()
+            if self.clock.remaining <= 0:
+                raise LimitExceeded("run_wall_s", self.clock.allowed, doing=doing) from error
+            raise LimitExceeded("wall_s", self.limits.wall_s, doing=doing) from error
+        except wire.FrameTooLarge as error:
+            self.kill()
+            used = round(error.announced / MIB)
+            raise LimitExceeded("message_mib", self.limits.message_mib, used, doing=doing) from error
+        except wire.WireError as error:
+            self.kill()
+            raise ProcessEnded(
+                f"The answer of {doing} could not be read.",
+                hint="Return arrays and numbers, and leave the grader's own channel alone.",
+                staff=str(error),
+            ) from error
+        except (EOFError, OSError) as error:
+            raise self._why_it_ended(doing) from error
+
+    def _why_it_ended(self, doing: str) -> SubmissionProblem:
+        if self.guard.exceeded is not None:
+            self.kill()
+            found = self.guard.exceeded
+            return LimitExceeded(found.limit, found.allowed, found.used, doing=doing)
+        return ProcessEnded("", staff="the channel was closed")
+
+    def kill(self) -> None:
+        self.alive = False
+        self.jail.kill()
+
+    def close(self) -> str:
+        """End the box; returns what it printed. Raises SandboxFault if its guard had failed."""
+        self.alive = False
+        try:
+            self.jail.kill()
+            self.guard.stop()
+        finally:
+            self.jail.close()
+        if self.guard.error is not None:
+            raise SandboxFault(
+                f"The watchdog of a sandbox failed: {type(self.guard.error).__name__}: {self.guard.error}.",
+                remedy="Report this with the output above; the grading was not counted.",
+            ) from self.guard.error
+        return self.guard.output
+
+
+class Submission:
+    """One submission in one backend; boxes are opened when they are first needed."""
+
+    def __init__(self, backend: Backend, tree: Path, limits: BoxLimits, clock: RunClock) -> None:
+        self._backend, self._tree, self._limits, self._clock = backend, tree, limits, clock
+        self._modules: dict[str, Module] = {}
+
+    def module(self, path: str) -> Module:
+        """The module at ``path``, relative to the submission's root; imported when it is first used."""
+        if path not in self._modules:
+            self._modules[path] = Module(path, self._open, self._limits)
+        return self._modules[path]
+
+    def _open(self) -> _OpenBox:
+        if self._clock.remaining <= 0:
+            raise LimitExceeded("run_wall_s", self._clock.allowed)
+        return _OpenBox(self._backend.launch(self._tree), self._limits, self._clock)
+
+    @property
+    def printed(self) -> dict[str, str]:
+        """What each module's boxes printed, by path, once closed."""
+        return {path: module.printed for path, module in self._modules.items() if module.printed}
+
+    def close(self) -> None:
+        for module in self._modules.values():
+            module.close()
+
+
+class Module:
+    """A student's module, loaded in a box of its own; after a kill it is loaded again for the next scene."""
+
+    def __init__(self, path: str, open_box: Callable[[], _OpenBox], limits: BoxLimits) -> None:
+        self.path = path
+        self._open, self._limits = open_box, limits
+        self._box: _OpenBox | None = None
+        self._broken: SubmissionProblem | None = None
+        self.names: tuple[str, ...] = ()  # of everything callable that it defines
+        self.replaced: tuple[str, ...] = ()  # modules that a placeholder stood in for
+        self.printed = ""
+
+    def load(self) -> None:
+        """Import the module if it isn't; raises what it raised, the second time without trying again."""
+        if self._broken is not None:
+            raise self._broken
+        if self._box is not None and self._box.alive:
+            return
+        self.close()
+        self._box = self._open()
+        try:
+            self._load_in(self._box)
+        except SubmissionProblem as problem:
+            self._broken = problem
+            raise
+
+    def _load_in(self, box: _OpenBox) -> None:
+        doing = f"the import of {self.path}"
+        request = {"do": "load", "path": self.path}
+        try:
+            reply, _ = box.ask(box.jail.control, request, budget_s=self._limits.wall_s, doing=doing)
+        except ProcessEnded as ended:
+            box.kill()
+            raise ended if ended.message else explain_exit(None, doing) from ended
+        if "raised" in reply:
+            raise explain(reply["raised"], doing)
+        self.names = tuple(str(name) for name in reply.get("names", ()))
+        self.replaced = tuple(str(name) for name in reply.get("replaced", ()))
+
+    def require(self, *names: str) -> None:
+        """Raise CheckFailed unless the module defines all of these functions."""
+        self.load()
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            listed = ", ".join(f"{name}()" for name in missing)
+            raise CheckFailed(
+                f"{self.path} defines no {listed}.",
+                hint="Define it at the top level of that file, spelled as in the homework.",
+            )
+
+    def scene(self) -> Scene:
+        """A fresh child of the box, for one test; use it in a ``with`` statement."""
+        self.load()
+        assert self._box is not None
+        ours, theirs = socket.socketpair()
+        channel = Channel(ours)
+        doing = f"the start of a test of {self.path}"
+        try:
+            with theirs:
+                reply, _ = self._box.ask(
+                    self._box.jail.control,
+                    {"do": "scene", "path": self.path},
+                    budget_s=self._limits.wall_s,
+                    doing=doing,
+                    fds=(theirs.fileno(),),
+                )
+        except ProcessEnded as ended:
+            channel.close()
+            self._box.kill()
+            raise ended if ended.message else explain_exit(None, doing) from ended
+        except SubmissionProblem:
+            channel.close()
+            raise
+        if "raised" in reply:
+            channel.close()
+            self._box.kill()
+            raise explain(reply["raised"], doing)
+        pid = reply.get("pid")
+        return Scene(self._box, channel, pid if isinstance(pid, int) else 0)
+
+    def close(self) -> None:
+        if self._box is not None:
+            box, self._box = self._box, None
+            self.printed += box.close()
+
+
+class Scene:
+    """One test's process. Its time limit counts the student's seconds alone, not the checks between calls."""
+
+    def __init__(self, box: _OpenBox, channel: Channel, pid: int) -> None:
+        self._box, self._channel, self._pid = box, channel, pid
+        self._spent = 0.0
+        self._ended: SubmissionProblem | None = None
+
+    def put(self, value: Any) -> Handle:
+        """Send a value in and keep it there; `Handle.fetch` shows later whether it was changed."""
+        encoder = wire.Encoder(_handle_number)
+        return self._handle({"do": "put", "value": encoder.encode(value)}, encoder.arrays, "a test's input")
+
+    def call(self, name: str, *arguments: Any) -> Handle:
+        """Call the module's function ``name``; arguments are plain values, arrays and handles."""
+        encoder = wire.Encoder(_handle_number)
+        encoded = [encoder.encode(argument) for argument in arguments]
+        return self._handle({"do": "call", "name": name, "arguments": encoded}, encoder.arrays, f"{name}()")
+
+    def _handle(self, request: dict[str, Any], arrays: dict[str, np.ndarray], doing: str) -> Handle:
+        reply, _ = self._ask(request, arrays, doing)
+        kind, length = reply.get("kind"), reply.get("length")
+        return Handle(
+            self,
+            int(reply["handle"]) if isinstance(reply.get("handle"), int) else -1,
+            str(kind)[:120],
+            length if isinstance(length, int) else None,
+            doing,
+        )
+
+    def _ask(
+        self, request: dict[str, Any], arrays: dict[str, np.ndarray] | None, doing: str
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        if self._ended is not None:
+            raise self._ended
+        start = time.monotonic()
+        try:
+            reply, answered = self._box.ask(
+                self._channel,
+                request,
+                budget_s=self._box.limits.wall_s - self._spent,
+                doing=doing,
+                arrays=arrays,
+            )
+        except SubmissionProblem as problem:
+            self._ended = self._name_the_end(problem, doing)
+            raise self._ended from problem
+        finally:
+            self._spent += time.monotonic() - start
+        if "missing" in reply:
+            raise CheckFailed(
+                f"There is no function {request['name']}().",
+                hint="Define it at the top level of the file, spelled as in the homework.",
+            )
+        if "raised" in reply:
+            raise explain(reply["raised"], doing)
+        return reply, answered
+
+    def _name_the_end(self, problem: SubmissionProblem, doing: str) -> SubmissionProblem:
+        """A closed channel says nothing; the box's first process may know how its child ended."""
+        if not isinstance(problem, ProcessEnded) or problem.message:
+            return problem
+        try:
+            request = {"do": "ended", "pid": self._pid}
+            reply, _ = self._box.ask(self._box.jail.control, request, budget_s=_STATUS_S, doing=doing)
+        except SubmissionProblem as other:
+            self._box.kill()
+            return other if other.student_text and not isinstance(other, LimitExceeded) else explain_exit(
+                None, doing
+            )
+        status = reply.get("status")
+        return explain_exit(status if isinstance(status, int) else None, doing)
+
+    def fetch(self, handle: Handle) -> Any:
+        reply, arrays = self._ask({"do": "fetch", "handle": handle.number}, None, handle.doing)
+        try:
+            return wire.decode(reply.get("value"), arrays)
+        except wire.WireError as error:
+            raise ProcessEnded(f"The answer of {handle.doing} could not be read.", staff=str(error)) from error
+
+    def item(self, handle: Handle, key: int | str) -> Handle:
+        return self._handle({"do": "item", "handle": handle.number, "key": key}, {}, handle.doing)
+
+    def close(self) -> None:
+        """End the test's process. One that doesn't end, or leaves others behind, costs the box its life: the
+        next test shall not share its processor with them."""
+        self._channel.close()
+        if not self._box.alive:
+            return
+        try:
+            request = {"do": "ended", "pid": self._pid}
+            self._box.ask(self._box.jail.control, request, budget_s=_STATUS_S, doing="the end of a test")
+        except SubmissionProblem:
+            self._box.kill()
+            return
+        if self._box.jail.usage().processes > 1:
+            self._box.kill()
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Handle:
+    """A value that stays in the sandbox. ``kind`` is its type in a word, ``length`` that of a container."""
+
+    __slots__ = ("_scene", "doing", "kind", "length", "number")
+
+    def __init__(self, scene: Scene, number: int, kind: str, length: int | None, doing: str) -> None:
+        self._scene, self.number, self.kind, self.length, self.doing = scene, number, kind, length, doing
+
+    def __getitem__(self, key: int | str) -> Handle:
+        return self._scene.item(self, key)
+
+    def fetch(self) -> Any:
+        """A copy, made of plain values, `numpy.ndarray` and `wire.Opaque` alone."""
+        return self._scene.fetch(self)
+
+
+def _handle_number(value: Any) -> int | None:
+    return value.number if isinstance(value, Handle) else None

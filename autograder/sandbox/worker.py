@@ -1,0 +1,332 @@
+"""Our code inside the sandbox: the fork server, the process that holds a submission, and its children.
+
+Three generations, each forked from the one before, so that nobody pays an import twice:
+
+* the *fork server* imports what the homework needs and then only forks. It runs no student code and holds
+  no secret: it was started with an empty environment and no descriptor but its own channel. Where it runs
+  as root, it stays root, because only root can give each box a user of its own;
+* the *holder* is a box: confined (see confine.py), it imports the submission once;
+* a *scene* is a child of the holder for one test. What a test does to globals, to memory or to the process
+  ends with its scene. Values that don't leave are named by handles, which live as long as the scene.
+
+Whatever student code does to the holder or to a scene, it can only lie about its own values, and those are
+judged outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import random
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograder.sandbox import wire
+from autograder.sandbox.channel import Channel
+from autograder.sandbox.confine import confine, die_with_parent
+from autograder.sandbox.loader import Loader
+from autograder.sandbox.policy import Box
+from autograder.sandbox.processes import any_process_of
+
+_REQUEST_BYTES = 1 << 30  # what the trusted side sends is as large as it likes
+_PR_SET_CHILD_SUBREAPER = 36
+_CONTROL_FD, _FIRST_FREE_FD = 3, 4
+_SEED = 0  # a forked child inherits its parent's random state; each scene starts from the same one
+_KILL_S = 20.0  # measured: 3 to 360 ms, the longer against a fork bomb; past this the trusted side is told
+_FRAMES, _TEXT = 12, 2000  # traceback lines and characters of an exception's text that are reported
+
+
+# --- the fork server ---------------------------------------------------------------------------------
+
+
+def serve(fd: int, preload: list[str]) -> None:
+    """Run the fork server on the socket ``fd`` until its peer closes it, then kill every box."""
+    _become_subreaper()
+    channel = Channel(socket.socket(fileno=fd), accepts_fds=True)
+    try:
+        for name in preload:
+            importlib.import_module(name)
+    except ImportError as error:
+        channel.send({"refused": f"{type(error).__name__}: {error}"})
+        return
+    gc.collect()
+    gc.freeze()  # so that a child's first collection doesn't copy every page
+    channel.send({"ready": sys.version})
+    boxes: dict[int, int] = {}
+    with contextlib.suppress(EOFError):
+        while True:
+            request, _ = channel.receive(_REQUEST_BYTES)
+            _FORK_SERVER_REQUESTS[request["do"]](channel, request, boxes)
+    for uid, reaper in boxes.items():
+        _kill_all(uid, reaper)
+
+
+def _become_subreaper() -> None:
+    """Adopt the orphans of every box and let the kernel bury them: a container's first process may not."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the trusted side's to handle
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _launch(channel: Channel, request: dict[str, Any], boxes: dict[int, int]) -> None:
+    box = Box.from_json(request["box"])
+    control, output = channel.take_fds()
+    pid = os.fork()
+    if pid == 0:
+        _run_child(lambda: _hold(box, control, output))
+    os.close(control)
+    os.close(output)
+    if box.uid is not None and box.reaper_uid is not None:
+        boxes[box.uid] = box.reaper_uid
+    channel.send({"pid": pid})
+
+
+def _reap(channel: Channel, request: dict[str, Any], boxes: dict[int, int]) -> None:
+    _kill_all(request["uid"], request["reaper_uid"])
+    boxes.pop(request["uid"], None)
+    channel.send({"reaped": request["uid"]})
+
+
+_FORK_SERVER_REQUESTS: dict[str, Callable[[Channel, dict[str, Any], dict[int, int]], None]] = {
+    "launch": _launch,
+    "reap": _reap,
+}
+
+
+def _kill_all(uid: int, reaper_uid: int) -> None:
+    """Kill every process of ``uid`` by a helper that can signal them and that they can't signal.
+
+    The helper's effective user is theirs, which is what a sender needs; its real and saved user are a third
+    one's, so a ``kill(-1)`` of theirs passes it by. ``kill(-1)`` takes all of them in one step, which no fork
+    bomb outruns for long. It succeeds also when none was left to signal, so /proc says when to stop.
+    """
+    pid = os.fork()
+    if pid == 0:
+        _run_child(lambda: _kill_until_none_is_left(uid, reaper_uid))
+    with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored: waitpid returns when it is gone
+        os.waitpid(pid, 0)
+
+
+def _kill_until_none_is_left(uid: int, reaper_uid: int) -> None:
+    os.setgroups([])
+    os.setresgid(reaper_uid, reaper_uid, reaper_uid)
+    os.setresuid(reaper_uid, uid, reaper_uid)
+    give_up = time.monotonic() + _KILL_S
+    while any_process_of(uid) and time.monotonic() < give_up:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
+
+def _run_child(body: Callable[[], None]) -> None:
+    """Run ``body`` in a forked child and never return into the parent's code, whatever happens."""
+    code = 1
+    try:
+        body()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:  # a child must not run on in its parent's frames
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+# --- the holder --------------------------------------------------------------------------------------
+
+
+def _hold(box: Box, control: int, output: int) -> None:
+    """Become the box's first process: confined, then serving loads and scenes on its control channel."""
+    control_fd = _rearrange_descriptors(control, output)
+    os.setsid()
+    for number in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    channel = Channel(socket.socket(fileno=control_fd), accepts_fds=True)
+    try:
+        confine(box)
+    except Exception as error:  # whatever it is, the trusted side must hear of it
+        channel.send({"refused": f"{type(error).__name__}: {error}"})
+        return
+    channel.send({"confined": True})
+    loader = Loader(Path(box.home) / "tree", box.unavailable, box.unavailable_reason)
+    loader.install()
+    _serve_holder(channel, loader)
+
+
+def _rearrange_descriptors(control: int, output: int) -> int:
+    """Leave open only the standard three and the control channel, which moves to descriptor 3."""
+    kept = os.dup(control) if control <= _CONTROL_FD else control
+    sink = os.dup(output) if output <= _CONTROL_FD else output
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    os.dup2(kept, _CONTROL_FD, inheritable=False)
+    os.closerange(_FIRST_FREE_FD, 4096)
+    return _CONTROL_FD
+
+
+def _serve_holder(channel: Channel, loader: Loader) -> None:
+    modules: dict[str, ModuleType] = {}
+    ended: dict[int, int] = {}
+    with contextlib.suppress(EOFError):
+        while True:
+            request, _ = channel.receive(_REQUEST_BYTES)
+            match request["do"]:
+                case "load":
+                    channel.send(_answer(partial(_load, loader, modules, request["path"]), loader))
+                case "scene":
+                    _bury(ended)  # a dead child counts as a process until it is waited for
+                    _start_scene(channel, loader, modules[request["path"]])
+                case "ended":
+                    channel.send({"status": _exit_status(request["pid"], ended)})
+
+
+def _load(loader: Loader, modules: dict[str, ModuleType], path: str) -> dict[str, Any]:
+    modules[path] = loader.load(path)
+    names = sorted(name for name, value in vars(modules[path]).items() if callable(value))
+    return {"names": [str(name)[:100] for name in names[:2000]], "replaced": loader.replaced[:50]}
+
+
+def _start_scene(channel: Channel, loader: Loader, module: ModuleType) -> None:
+    (fd,) = channel.take_fds()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(fd)
+        channel.send({"raised": _report(error, loader)})
+        return
+    if pid == 0:
+        channel.close()
+        die_with_parent()
+        _run_child(lambda: _Scene(Channel(socket.socket(fileno=fd)), loader, module).serve())
+    os.close(fd)
+    channel.send({"pid": pid})
+
+
+def _bury(ended: dict[int, int]) -> None:
+    """Wait for every child that has ended, and remember how."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            ended[pid] = status
+
+
+def _exit_status(pid: int, ended: dict[int, int]) -> int | None:
+    """How a scene ended: its exit code, negative for a signal; None when it isn't known."""
+    try:
+        status = ended.pop(pid) if pid in ended else os.waitpid(pid, 0)[1]
+        return os.waitstatus_to_exitcode(status)
+    except (ChildProcessError, ValueError):
+        return None
+
+
+# --- a scene -----------------------------------------------------------------------------------------
+
+
+class _Scene:
+    """Serves one test: calls functions, keeps values behind handles, hands copies out."""
+
+    def __init__(self, channel: Channel, loader: Loader, module: ModuleType) -> None:
+        self._channel, self._loader, self._module = channel, loader, module
+        self._values: list[Any] = []
+
+    def serve(self) -> None:
+        random.seed(_SEED)
+        np.random.seed(_SEED)  # the global generator is the one that student code uses
+        with contextlib.suppress(EOFError):
+            while True:
+                request, arrays = self._channel.receive(_REQUEST_BYTES)
+                encoder = wire.Encoder()
+                reply = _answer(partial(self._do, request, arrays, encoder), self._loader)
+                self._channel.send(reply, encoder.arrays)
+
+    def _do(
+        self, request: dict[str, Any], arrays: dict[str, np.ndarray], encoder: wire.Encoder
+    ) -> dict[str, Any]:
+        match request["do"]:
+            case "put":
+                return self._keep(self._decode(request["value"], arrays))
+            case "call":
+                function = getattr(self._module, request["name"], None)
+                if not callable(function):
+                    return {"missing": request["name"]}
+                arguments = [self._decode(item, arrays) for item in request["arguments"]]
+                return self._keep(function(*arguments))
+            case "item":
+                return self._keep(self._values[request["handle"]][request["key"]])
+            case "fetch":
+                return {"value": encoder.encode(self._values[request["handle"]])}
+        raise ValueError(f"unknown request {request['do']!r}")
+
+    def _decode(self, tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+        return wire.decode(tree, arrays, self._values.__getitem__)
+
+    def _keep(self, value: Any) -> dict[str, Any]:
+        self._values.append(value)
+        kind, length = _describe(value)
+        return {"handle": len(self._values) - 1, "kind": kind, "length": length}
+
+
+def _describe(value: Any) -> tuple[str, int | None]:
+    """A word for what a value is, and its length if it is a container."""
+    if isinstance(value, np.ndarray):
+        return "array", None
+    for kind in (tuple, list, dict):
+        if isinstance(value, kind):
+            return kind.__name__, len(value)
+    if value is None:
+        return "none", None
+    if isinstance(value, (bool, int, float, np.number)):
+        return "number", None
+    return f"object: {type(value).__name__}"[:100], None
+
+
+def _answer(body: Callable[[], dict[str, Any]], loader: Loader) -> dict[str, Any]:
+    """The reply that ``body`` gives, or the report of what it raised: student code may raise anything."""
+    try:
+        return body()
+    except BaseException as error:
+        return {"raised": _report(error, loader)}
+
+
+def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
+    """What the trusted side is told of an exception: plain text, capped, with the student's own lines."""
+    tree = str(loader.tree)
+    frames = [
+        [frame.filename[len(tree) + 1 :], frame.lineno or 0, frame.name[:100], (frame.line or "")[:200]]
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(tree)
+    ]
+    if isinstance(error, SyntaxError) and (error.filename or "").startswith(tree):
+        frames.append(
+            [str(error.filename)[len(tree) + 1 :], error.lineno or 0, "", (error.text or "").strip()[:200]]
+        )
+    try:
+        text = str(error)[:_TEXT]
+    except Exception:  # an exception of the student's own may not know its text
+        text = ""
+    return {
+        "type": type(error).__name__[:100],
+        "bases": [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins"],
+        "text": text.encode("utf-8", "replace").decode("utf-8"),
+        "frames": frames[-_FRAMES:],
+        "replaced": loader.replaced[:50],
+    }

@@ -1,0 +1,25 @@
+"""Are the files there that the homework asks for?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from gradescope_utils.autograder_utils.decorators import number
+
+from autograder.outcome import CheckFailed
+
+if TYPE_CHECKING:
+    from autograder.handed_in import HandedIn
+    from autograder.plugin import TestReport
+
+pytestmark = pytest.mark.evidence("verified")
+
+
+@number("0")
+def test_deliverables(submission: HandedIn, report: TestReport) -> None:
+    """All files that the homework asks for are there"""
+    deliveries = submission.deliveries
+    if deliveries.missing:
+        raise CheckFailed(deliveries.describe())
+    report.note(deliveries.describe())
