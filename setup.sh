@@ -37,13 +37,13 @@ install_python() {
         "use a newer base image, or set AUTOGRADER_PYTHON to an interpreter that is there."
 }
 
-"$here/scripts/find-python" >/dev/null 2>&1 || install_python
+bash "$here/scripts/find-python" >/dev/null 2>&1 || install_python
 if ! ldconfig -p | grep -q 'libseccomp\.so\.2'; then
     update_once
     apt-get install -yq --no-install-recommends libseccomp2
 fi
 
-python=$("$here/scripts/environment" "${AUTOGRADER_WANT:-base}")
+python=$(bash "$here/scripts/environment" "${AUTOGRADER_WANT:-base}")
 
 # Every container is fresh, so what isn't compiled now is compiled again for each submission.
 "$python" -I -m compileall -qq "$here" || true # student code among the examples may be broken on purpose
@@ -54,7 +54,7 @@ python=$("$here/scripts/environment" "${AUTOGRADER_WANT:-base}")
 
 # A report, not a condition: the machine that builds an image may lack what the one that grades has, and a
 # grading makes the same checks again before it starts.
-if "$here/run_autograder" doctor; then
+if bash "$here/run_autograder" doctor; then
     echo "setup.sh: ready."
 else
     echo "setup.sh: ready, but 'run_autograder doctor' found the trouble above; if the machine that grades" >&2

@@ -144,9 +144,7 @@ class _Run:
     def grade(self, source: Path, scratch: Path) -> Graded:
         tree: Tree | IntakeRefused
         try:
-            tree = take_in(
-                source, scratch, self.assignment.intake, folders_of(self.assignment.deliverables)
-            )
+            tree = take_in(source, scratch, self.assignment.intake, folders_of(self.assignment.deliverables))
         except IntakeRefused as refused:
             tree = refused
         faults = self._attempt(tree, None)
@@ -163,7 +161,9 @@ class _Run:
         """Run the tests, or the ``wanted`` ones again; returns the faults that came up."""
         sandboxed = None
         if isinstance(tree, Tree):
-            sandboxed = Submission(self.backend, tree.root, box_spec(self.assignment, self.limits).limits, self.clock)
+            sandboxed = Submission(
+                self.backend, tree.root, box_spec(self.assignment, self.limits).limits, self.clock
+            )
         seed = self._seed(tree)
         plugin = GradingPlugin(
             declare=lambda collected: self._declare(collected, tree, seed),
@@ -216,7 +216,9 @@ class _Run:
             tests = zip(collected, points, strict=True)
             self.declared = [self._declared_test(key, marks, top) for (key, marks), top in tests]
             if complete:
-                self.declared += [test for question in ungraded(self.assignment) for test in _waiting(question)]
+                self.declared += [
+                    test for question in ungraded(self.assignment) for test in _waiting(question)
+                ]
             self.store = ResultsStore(self.out, self.declared, self._info(tree, seed))
             for test in self.declared:
                 if not test.graded:

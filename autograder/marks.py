@@ -41,7 +41,7 @@ def read_marks(item: pytest.Item) -> Marks:
     number = getattr(function, "__number__", None)
     if number is None:
         raise _fault(item, "has no number.", 'Say which question it belongs to: @number("9.1.1").')
-    visibility = getattr(function, "__visibility__", "visible")
+    visibility: Any = getattr(function, "__visibility__", "visible")
     if visibility not in VISIBILITIES:
         raise _fault(item, f"has the visibility {visibility!r}.", f"Use one of {', '.join(VISIBILITIES)}.")
     weight = getattr(function, "__weight__", None)

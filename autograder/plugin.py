@@ -112,7 +112,8 @@ class GradingPlugin:
     def set_score(self) -> Callable[[float], None]:
         """For tests under @partial_credit, whose own function takes this one's place."""
         raise GraderFault(
-            "A test asks for set_score without @partial_credit.", remedy="Decorate it with @partial_credit(N)."
+            "A test asks for set_score without @partial_credit.",
+            remedy="Decorate it with @partial_credit(N).",
         )
 
     @pytest.hookimpl(wrapper=True)
@@ -180,7 +181,9 @@ def key_of(item: pytest.Item) -> str:
 
 
 def _is_problem(error: BaseException) -> bool:
-    return isinstance(error, (SubmissionProblem, pytest.skip.Exception, pytest.fail.Exception, AssertionError))
+    return isinstance(
+        error, (SubmissionProblem, pytest.skip.Exception, pytest.fail.Exception, AssertionError)
+    )
 
 
 def _as_problem(info: pytest.ExceptionInfo[BaseException]) -> SubmissionProblem:

@@ -91,7 +91,7 @@ CONV_OUT = [
         ("(N, F, H_out, W_out)", "(N, F, W_out, H_out)"),
         ("out[n, f, i, j]", "out[n, f, j, i]"),
     ),
-    *_both("conv", "out", "image_sizes_swapped", ("N, C, H, W = x", "N, C, W, H = x"))[:1],
+    *_both("conv", "out", "image_sizes_swapped", ("N, C, H, W = x", "N, C, W, H = x")),
     *_both("conv", "out", "kernel_sizes_swapped", ("F, C, HH, WW = w", "F, C, WW, HH = w")),
     *_both(
         "conv",
@@ -130,7 +130,7 @@ CONV_OUT = [
     ),
     *_one("conv", "out", "mean_for_sum", "sliced", ("np.sum", "np.mean")),
     *_both("conv", "out", "only_first_image", (RETURN_OUT, "    " + RETURN_OUT)),
-    *_both("conv", "out", "whole_numbers", ("H_out, W_out))", "H_out, W_out), dtype=int)"))[:1],
+    *_one("conv", "out", "whole_numbers", "sliced", ("H_out, W_out))", "H_out, W_out), dtype=int)")),
 ]
 CONV_BACKWARD = [
     *_both("conv", "dx", "not_cropped", (CROP, "]\n    return dx, dw, db")),
@@ -205,8 +205,12 @@ POOL = [
         "pool", "out", "window_fixed_2", "sliced", (READ_POOL, 'ph, pw, stride = 2, 2, pool_param["stride"]')
     ),
     *_both("pool", "out", "stride_fixed_2", ('pool_param["stride"]', "2")),
-    *_both("pool", "out", "height_for_both", ('pool_param["pool_width"]', 'pool_param["pool_height"]'))[:1],
-    *_both("pool", "out", "width_for_both", ('pool_param["pool_height"]', 'pool_param["pool_width"]'))[:1],
+    *_one(
+        "pool", "out", "height_for_both", "sliced", ('pool_param["pool_width"]', 'pool_param["pool_height"]')
+    ),
+    *_one(
+        "pool", "out", "width_for_both", "sliced", ('pool_param["pool_height"]', 'pool_param["pool_width"]')
+    ),
     *_both("pool", "out", "window_swapped", ("ph, pw, stride =", "pw, ph, stride =")),
     *_one(
         "pool",

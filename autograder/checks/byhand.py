@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.outcome import CheckFailed, StudentException
@@ -95,7 +95,7 @@ def _is_forbidden(full: str, forbidden: Sequence[str]) -> bool:
     return any(full == name or full.startswith(f"{name}.") for name in forbidden)
 
 
-def _reachable(functions: Sequence[str], defined: dict[str, ast.stmt]) -> list[str]:
+def _reachable(functions: Sequence[str], defined: Mapping[str, ast.stmt]) -> list[str]:
     """The functions, and everything of the module's own that they mention, directly or not."""
     found: list[str] = []
     pending = [name for name in functions if name in defined]

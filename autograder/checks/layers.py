@@ -113,7 +113,9 @@ class _Runner:
         self._module, self._pack, self._tolerances, self._public = module, pack, tolerances, public
         self._signature = _SIGNATURES[pack.layer]
         self._result = LayerRun(stopped=dict(before.stopped) if before else {})
-        self._barred = {name: _not_again(name, why) for name, why in self._result.stopped.items()}
+        self._barred: dict[str, SubmissionProblem] = {
+            name: _not_again(name, why) for name, why in self._result.stopped.items()
+        }
 
     def run(self) -> LayerRun:
         with self._module.scene() as scene:
@@ -206,10 +208,8 @@ class _Runner:
         for output in self._signature.gradients:
             self._keep(output, [answer[output] for answer in answers])
 
-    def _backward(
-        self, scene: Scene, case: Case, forward: _Forward, *, trusted: bool
-    ) -> dict[str, Observed]:
-        """The gradients of one case, by the student's own cache or, where that isn't to be had, the standard."""
+    def _backward(self, scene: Scene, case: Case, forward: _Forward, *, trusted: bool) -> dict[str, Observed]:
+        """The gradients of one case, by the student's own cache or, failing that, by the standard one."""
         judged = [output for output in self._signature.gradients if output in case.outputs]
         if not judged:
             return dict.fromkeys(self._signature.gradients, Observed())

@@ -84,8 +84,8 @@ def limit_resources(box: Box) -> None:
         which = getattr(resource, name, None)
         if which is not None:
             _, hard = resource.getrlimit(which)
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(which, (value, value))
+            allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(which, (allowed, allowed))
 
 
 def enter_home(box: Box) -> None:

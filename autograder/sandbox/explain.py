@@ -32,7 +32,8 @@ _KNOWN: tuple[_Known, ...] = (
     _Known(
         ("AttributeError",),
         r"module 'numpy' has no attribute '(int|float|bool|object|str|complex|long|unicode)'",
-        "`np.{0}` was removed in NumPy 1.24: write plain `{0}` in its place (for long: int, for unicode: str).",
+        "`np.{0}` was removed in NumPy 1.24: write plain `{0}` in its place "
+        "(for long: int, for unicode: str).",
     ),
     _Known(
         ("AttributeError",),
@@ -52,7 +53,9 @@ _KNOWN: tuple[_Known, ...] = (
     ),
     _Known(("TabError",), r"", "Indent with spaces only: Python 3 refuses tabs mixed with spaces."),
     _Known(("IndentationError",), r"", "Check the indentation of that line and the one above it."),
-    _Known(("SyntaxError",), r"", "Python can't read this line, or the one above it; run the file once yourself."),
+    _Known(
+        ("SyntaxError",), r"", "Python can't read this line, or the one above it; run the file once yourself."
+    ),
     _Known(
         ("NameError",),
         r"name '(xrange|unicode|raw_input|reduce|long|basestring|unichr)' is not defined",
@@ -62,7 +65,8 @@ _KNOWN: tuple[_Known, ...] = (
         ("TypeError",),
         r"'(?:numpy\.)?float(?:64|32)?' object cannot be interpreted as an integer"
         r"|slice indices must be integers|expected a sequence of integers or a single integer",
-        "In Python 3 `/` gives a float, also for whole numbers: use `//` where you compute a size or an index.",
+        "In Python 3 `/` gives a float, also for whole numbers: use `//` where you "
+        "compute a size or an index.",
     ),
     _Known(
         ("IndexError",),
@@ -92,7 +96,8 @@ _KNOWN: tuple[_Known, ...] = (
     _Known(
         ("FileNotFoundError",),
         r"",
-        "Files outside your submission aren't there while it is graded: don't load data when the file is imported.",
+        "Files outside your submission aren't there while it is graded: don't load data "
+        "when the file is imported.",
     ),
     _Known(
         ("OSError",), r"not supported|Network is unreachable", "There is no network while you are graded."
@@ -110,7 +115,8 @@ _KNOWN: tuple[_Known, ...] = (
     _Known(
         ("ZeroDivisionError", "IndexError", "ValueError", "TypeError", "UnboundLocalError", "KeyError"),
         r"",
-        "Try the function by hand with small arrays, for other strides, pads and shapes than the notebook's too.",
+        "Try the function by hand with small arrays, for other strides, pads and shapes "
+        "than the notebook's too.",
     ),
 )
 
@@ -166,7 +172,9 @@ def explain_exit(status: int | None, doing: str) -> ProcessEnded:
     """The problem of a process that ended without an answer; ``status`` is negative for a signal."""
     what = f"The process ended in the middle of {doing}"
     if status is None:
-        return ProcessEnded(f"{what}.", hint="Don't end or kill processes, nor start programs, from your code.")
+        return ProcessEnded(
+            f"{what}.", hint="Don't end or kill processes, nor start programs, from your code."
+        )
     if status >= 0:
         return ProcessEnded(
             f"{what}, with exit code {status}.",
@@ -177,7 +185,9 @@ def explain_exit(status: int | None, doing: str) -> ProcessEnded:
     except ValueError:
         name = f"signal {-status}"
     if name == "SIGXCPU":
-        return ProcessEnded(f"{what}: it used up its processor time.", hint="Look for a loop that never ends.")
+        return ProcessEnded(
+            f"{what}: it used up its processor time.", hint="Look for a loop that never ends."
+        )
     return ProcessEnded(
         f"{what}, killed by {name}.",
         hint="Usually this is memory that a compiled extension misused, or a process that killed itself.",

@@ -26,9 +26,9 @@ _MAX_HELLO = 1 << 16
 
 
 class _LocalJail:
-    """A box whose first process is a child of the fork server; ``kill_all`` is the backend's way to end it."""
+    """A box whose first process is a child of the fork server; ``kill_all`` is how its backend ends it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all by keyword: a box is the sum of these)
         self,
         *,
         control: Channel,

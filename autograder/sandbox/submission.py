@@ -292,8 +292,10 @@ class Scene:
             reply, _ = self._box.ask(self._box.jail.control, request, budget_s=_STATUS_S, doing=doing)
         except SubmissionProblem as other:
             self._box.kill()
-            return other if other.student_text and not isinstance(other, LimitExceeded) else explain_exit(
-                None, doing
+            return (
+                other
+                if other.student_text and not isinstance(other, LimitExceeded)
+                else explain_exit(None, doing)
             )
         status = reply.get("status")
         return explain_exit(status if isinstance(status, int) else None, doing)
@@ -303,7 +305,9 @@ class Scene:
         try:
             return wire.decode(reply.get("value"), arrays)
         except wire.WireError as error:
-            raise ProcessEnded(f"The answer of {handle.doing} could not be read.", staff=str(error)) from error
+            raise ProcessEnded(
+                f"The answer of {handle.doing} could not be read.", staff=str(error)
+            ) from error
 
     def item(self, handle: Handle, key: int | str) -> Handle:
         return self._handle({"do": "item", "handle": handle.number, "key": key}, {}, handle.doing)

@@ -88,11 +88,10 @@ def mask_across_channels(dout: Array, x: Array, pool_height: int, pool_width: in
 @slip("""The gradient is spread evenly over each window, which belongs to average pooling. In max pooling all
     of it goes to the pixel that was the maximum.""")
 def average(dout: Array, x: Array, pool_height: int, pool_width: int, stride: int) -> Array:
-    def share(pixels: Array) -> Array:
-        even: Array = np.ones_like(pixels) / (pool_height * pool_width)
-        return even
-
-    return _handed(dout, x, (pool_height, pool_width), (stride, stride), share)
+    size = pool_height * pool_width
+    return _handed(
+        dout, x, (pool_height, pool_width), (stride, stride), lambda pixels: np.full(pixels.shape, 1 / size)
+    )
 
 
 @slip("""Every pixel of a window gets the whole gradient. It belongs to the pixel that was the maximum, and

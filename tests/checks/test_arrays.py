@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autograder.checks.arrays import Kind, compare, rtol_for, unmodified
 from autograder.outcome import GraderFault
 
+unhurried = settings(deadline=None)  # machines that run this are shared
 RTOL = 1e-9
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=4)
 NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False)
@@ -27,6 +28,7 @@ def kind_of(actual: object, expected: NDArray[np.float64] = TRUTH) -> Kind | Non
     return mismatch.kind if mismatch else None
 
 
+@unhurried
 @given(ARRAYS)
 def test_an_array_is_itself(array: NDArray[np.float64]) -> None:
     assert compare(array.copy(), array, RTOL) is None
@@ -34,6 +36,7 @@ def test_an_array_is_itself(array: NDArray[np.float64]) -> None:
     assert compare(array.astype(">f8"), array, RTOL) is None
 
 
+@unhurried
 @given(ARRAYS, st.data())
 def test_rounding_passes_and_an_error_does_not(array: NDArray[np.float64], data: st.DataObject) -> None:
     scale = float(np.abs(array).max())
@@ -44,6 +47,7 @@ def test_rounding_passes_and_an_error_does_not(array: NDArray[np.float64], data:
         assert (compare(actual, array, RTOL) is None) is right
 
 
+@unhurried
 @given(ARRAYS, st.data(), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_one_value_that_is_not_finite_is_enough(
     array: NDArray[np.float64], data: st.DataObject, value: float
@@ -53,6 +57,7 @@ def test_one_value_that_is_not_finite_is_enough(
     assert kind_of(actual, array) is Kind.FINITE
 
 
+@unhurried
 @given(ARRAYS, SHAPES)
 def test_a_shape_that_only_broadcasts_is_wrong(array: NDArray[np.float64], shape: tuple[int, ...]) -> None:
     other = np.full(shape, array.flat[0])
@@ -61,6 +66,7 @@ def test_a_shape_that_only_broadcasts_is_wrong(array: NDArray[np.float64], shape
     assert kind_of(array[None], array) is Kind.SHAPE
 
 
+@unhurried
 @given(ANYTHING, ARRAYS)
 def test_whatever_is_let_through_is_close(actual: NDArray[np.generic], array: NDArray[np.float64]) -> None:
     if compare(actual, array, RTOL) is None:
@@ -120,6 +126,7 @@ def test_what_the_student_reads(actual: object, text: str) -> None:
     assert mismatch.student == text
 
 
+@unhurried
 @given(ARRAYS, ARRAYS)
 def test_the_student_reads_no_value_and_staff_do(
     actual: NDArray[np.float64], array: NDArray[np.float64]
@@ -177,11 +184,13 @@ def test_huge_numbers_of_opposite_sign_are_far_apart() -> None:
     assert kind_of(np.array([1.7e308]), np.array([-1.7e308])) is Kind.VALUE
 
 
+@unhurried
 @given(ARRAYS)
 def test_an_input_that_came_through_is_unmodified(array: NDArray[np.float64]) -> None:
     assert unmodified(array, array.copy()) is None
 
 
+@unhurried
 @given(hnp.arrays(np.float64, SHAPES, elements=st.floats()), st.data())
 def test_any_changed_bit_is_seen(array: NDArray[np.float64], data: st.DataObject) -> None:
     after = array.copy()

@@ -1,0 +1,114 @@
+"""Zips for the other two homes: Gradescope's, with everything, and the students', with nothing hidden.
+
+The public bundle is made from lists of what may go in, never by taking things out: a file that nobody
+thought of stays at home. It judges by case packs that hold the right answers of the public cases, so it needs
+no reference; and its manifest comes without the secret seed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from autograder.assignment import MANIFEST, Assignment
+from autograder.handed_in import public_seed
+from autograder.outcome import GraderFault
+
+ENGINE = ("autograder", "scripts", "requirements")  # folders
+STARTERS = ("run_autograder", "pyproject.toml", "README.md")
+GRADESCOPE_ONLY = ("setup.sh",)
+REFERENCE = "reference"
+MAKE_PUBLIC = "make_public.py"  # of a grader: writes the public cases; it never leaves home
+PUBLIC_FOLDER = "public"
+SECRET_SEED = re.compile(r"^seed\s*=.*$", re.MULTILINE)
+_LEFT_AT_HOME = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
+_EXECUTABLE = {"run_autograder", "setup.sh"}
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold: the same bundle always has the same bytes
+
+
+def gradescope_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
+    """Write the zip that is uploaded to Gradescope: the engine, this one grader, and the reference."""
+    with _zip(target) as archive:
+        for name in (*STARTERS, *GRADESCOPE_ONLY):
+            _add(archive, home / name, name)
+        for folder in (*ENGINE, REFERENCE):
+            _add_folder(archive, home / folder, folder)
+        _add_folder(archive, assignment.folder, f"graders/{assignment.name}")
+    return target
+
+
+def public_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
+    """Write the zip that students get: the engine, the public tests, and their cases with answers."""
+    if not assignment.public_tests:
+        raise GraderFault(
+            f"The assignment {assignment.name!r} declares no public tests.",
+            remedy="List the files that students may have under public_tests in its manifest.",
+        )
+    grader = f"graders/{assignment.name}"
+    with _zip(target) as archive, tempfile.TemporaryDirectory() as scratch:
+        for name in STARTERS:
+            _add(archive, home / name, name)
+        for folder in ENGINE:
+            _add_folder(archive, home / folder, folder)
+        manifest = (assignment.folder / MANIFEST).read_text(encoding="utf-8")
+        _write(
+            archive, f"{grader}/{MANIFEST}", SECRET_SEED.sub("seed = 0 # students' copy", manifest).encode()
+        )
+        for name in assignment.public_tests:
+            _add(archive, assignment.folder / name, f"{grader}/{name}")
+        packs = Path(scratch) / PUBLIC_FOLDER
+        packs.mkdir()
+        _make_public(assignment, packs)
+        _add_folder(archive, packs, f"{grader}/{PUBLIC_FOLDER}")
+    return target
+
+
+def _make_public(assignment: Assignment, folder: Path) -> None:
+    """Let the grader write its public cases, if it has any to write."""
+    script = assignment.folder / MAKE_PUBLIC
+    if not script.exists():
+        return
+    spec = importlib.util.spec_from_file_location(f"graders_{assignment.name}_make_public", script)
+    if spec is None or spec.loader is None:
+        raise GraderFault(f"{str(script)!r} can't be imported.", remedy="Make it a Python module.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.make_public(folder, public_seed(assignment))
+
+
+def _zip(target: Path) -> zipfile.ZipFile:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED)
+
+
+def _add_folder(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
+    for path in _files(folder):
+        _add(archive, path, f"{name}/{path.relative_to(folder).as_posix()}")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not set(path.parts) & set(_LEFT_AT_HOME):
+            yield path
+
+
+def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
+    executable = path.name in _EXECUTABLE or (path.parent.name == "scripts" and path.suffix == "")
+    try:
+        _write(archive, name, path.read_bytes(), executable=executable)
+    except OSError as error:
+        raise GraderFault(
+            f"{str(path)!r} belongs in the bundle, but can't be read: {error.strerror}.",
+            remedy="Check the manifest's public_tests, and that this is a complete checkout.",
+        ) from error
+
+
+def _write(archive: zipfile.ZipFile, name: str, data: bytes, *, executable: bool = False) -> None:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.external_attr = (0o100755 if executable else 0o100644) << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, data)

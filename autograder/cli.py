@@ -1,0 +1,232 @@
+"""The commands of ``run_autograder``, and nothing else.
+
+Exit codes: 0 graded, 1 the command line is wrong, 2 a fault of ours (no score), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from autograder.assignment import Assignment, find_assignment, list_assignments
+from autograder.gradescope import Folders, points_warning, read_metadata, the_assignment
+from autograder.grading import PAGE, Faulted, Graded, Mode, grade, open_backend
+from autograder.outcome import Fault, UsageError
+
+HOME = Path(__file__).resolve().parents[1]
+GRADERS = HOME / "graders"
+OK, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="Grade deep-learning homework: in a sandbox, against references, for Gradescope and for people.",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+# The root of what typer raises for a command line that it can't read; it lives in another package from one
+# release to the next, so it is taken from an exception that stays.
+_WrongCommandLine: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+out_console = Console(highlight=False)
+err_console = Console(stderr=True, highlight=False)
+
+AssignmentName = Annotated[str, typer.Argument(help="An assignment's name (see `list`), or its folder.")]
+Submissions = Annotated[list[Path], typer.Argument(help="A zip, a folder or a single file; or several.")]
+Out = Annotated[Path | None, typer.Option(help="Where the results go; otherwise ./results/NAME.")]
+
+
+@app.callback(invoke_without_command=True)
+def start(context: typer.Context) -> None:
+    """Without a command: grade as Gradescope's container asks."""
+    if context.invoked_subcommand is not None:
+        return
+    folders = Folders()
+    if not folders.here:
+        print(context.get_help())
+        raise UsageError(
+            "Give a command. (Without one, this is what Gradescope runs; "
+            "here there is no /autograder/submission.)"
+        )
+    _on_gradescope(folders)
+
+
+def _on_gradescope(folders: Folders) -> None:
+    """Grade the submission in the container; what is printed here only staff can see."""
+    folders.results.joinpath("results.json").unlink(missing_ok=True)
+    assignment = the_assignment(GRADERS)
+    graded = grade(assignment, folders.submission, folders.results)
+    print(f"{assignment.title}: {graded.document.score:g} points")
+    for line in filter(None, [*graded.warnings, points_warning(assignment, read_metadata(folders.metadata))]):
+        print(f"Warning: {line}")
+    print(graded.staff_text)
+
+
+@app.command("grade")
+def grade_command(assignment: AssignmentName, submissions: Submissions, out: Out = None) -> None:
+    """Grade submissions with every test, in a sandbox."""
+    _grade_all(find_assignment(assignment, GRADERS), submissions, out, Mode.GRADE)
+
+
+@app.command()
+def check(assignment: AssignmentName, submission: Path, out: Out = None) -> None:
+    """Check your own submission with the public tests, before you hand it in."""
+    _grade_all(find_assignment(assignment, GRADERS), [submission], out, Mode.CHECK)
+
+
+def _grade_all(assignment: Assignment, submissions: list[Path], out: Path | None, mode: Mode) -> None:
+    from autograder import report  # noqa: PLC0415  (jinja2 is no business of `list`)
+
+    for submission in submissions:
+        if not submission.exists():
+            raise UsageError(
+                f"There is no submission at {str(submission)!r}: give a zip, a folder or a file."
+            )
+    targets = _targets(submissions, out)
+    with open_backend(assignment, mode) as backend:
+        for submission, target in zip(submissions, targets, strict=True):
+            if len(submissions) > 1:
+                out_console.rule(Text(submission.name))
+            graded = grade(assignment, submission, target, mode=mode, backend=backend)
+            report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
+            _tell_staff(graded, mode)
+
+
+def _targets(submissions: list[Path], out: Path | None) -> list[Path]:
+    """A results folder for each submission; several below ``out``, which a single one fills itself."""
+    if out is not None and len(submissions) == 1:
+        return [out]
+    base = out or Path("results")
+    names = [submission.resolve().name.removesuffix(".zip") for submission in submissions]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"Two submissions are called {twice[0]!r}: grade them one by one, each with its --out."
+        )
+    return [base / name for name in names]
+
+
+def _tell_staff(graded: Graded, mode: Mode) -> None:
+    if mode is Mode.GRADE:
+        for warning in graded.warnings:
+            err_console.print(Text(f"Warning: {warning}"))
+    out_console.print(Text(f"Written: {graded.out / 'results.json'} and {graded.out / PAGE}"))
+
+
+@app.command("list")
+def list_command() -> None:
+    """List the assignments."""
+    table = Table("name", "title", "points", "public tests", box=None)
+    for assignment in list_assignments(GRADERS):
+        extra = f" + {assignment.total_extra_credit:g}" if assignment.total_extra_credit else ""
+        public = "yes" if assignment.public_tests else "no"
+        table.add_row(assignment.name, Text(assignment.title), f"{assignment.total_points:g}{extra}", public)
+    out_console.print(table)
+
+
+@app.command()
+def demo() -> None:
+    """Grade three submissions that come with the project: excellent, one slip, broken."""
+    from autograder import demo as show  # noqa: PLC0415
+
+    root = os.geteuid() == 0 and sys.platform == "linux"
+    if not root:
+        out_console.print(
+            "Without root there is no sandbox in this version: these are the public tests alone."
+        )
+    show.run(HOME, out_console, Mode.GRADE if root else Mode.CHECK)
+
+
+@app.command()
+def bundle(
+    assignment: AssignmentName,
+    public: Annotated[bool, typer.Option("--public", help="What students get: nothing hidden.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The zip; otherwise ./ASSIGNMENT-gradescope.zip.")] = None,
+) -> None:
+    """Write the zip for Gradescope, or with --public the one for students."""
+    from autograder import bundle as bundles  # noqa: PLC0415
+
+    found = find_assignment(assignment, GRADERS)
+    kind = "public" if public else "gradescope"
+    target = out or Path(f"{found.name}-{kind}.zip")
+    make = bundles.public_bundle if public else bundles.gradescope_bundle
+    make(found, HOME, target)
+    out_console.print(Text(f"Written: {target} ({target.stat().st_size / 1024:.0f} KiB)"))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Check that this machine has what a grading needs, and that the sandbox holds."""
+    from autograder.doctor import examine  # noqa: PLC0415
+
+    sound = True
+    for finding in examine():
+        sound = sound and finding.passed
+        if as_json:
+            record = {name: getattr(finding, name) for name in finding.__slots__}
+            print(json.dumps(record))
+            continue
+        sign = "✓" if finding.passed else "✗"
+        print(
+            f"{sign} {finding.name}: {finding.found}" + (f"\n    {finding.remedy}" if finding.remedy else "")
+        )
+    if not sound:
+        raise typer.Exit(FAULT)
+
+
+def main() -> None:
+    """Run a command and leave with the exit code that says how it ended."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except (_WrongCommandLine, UsageError) as error:
+        message = error.format_message() if isinstance(error, _WrongCommandLine) else str(error)
+        err_console.print(Text(f"run_autograder: {message}"))
+        sys.exit(USAGE)
+    except Faulted as faulted:
+        _say_fault(faulted)
+        sys.exit(FAULT)
+    except Fault as fault:
+        _say_one(fault)
+        sys.exit(FAULT)
+    except (KeyboardInterrupt, typer.Abort):
+        err_console.print("Interrupted: no score was given.")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        # Whatever this is, it is ours, and a traceback alone helps nobody.
+        err_console.print_exception(show_locals=False)
+        _say_one(
+            Fault(
+                f"The autograder itself broke: {type(error).__name__}: {error}",
+                remedy="Report this with the traceback above; no score was given.",
+            )
+        )
+        sys.exit(FAULT)
+
+
+def _say_fault(faulted: Faulted) -> None:
+    for fault in dict.fromkeys(faulted.faults):
+        _say_one(fault)
+    if faulted.log is not None:
+        err_console.print(Text(f"Details: {faulted.log}"))
+
+
+def _say_one(fault: Fault) -> None:
+    err_console.print(
+        Text(
+            "The autograder could not grade this. It is not the student's fault, and no score was given.\n"
+            f"{fault.message}\nWhat to do: {fault.remedy}"
+        )
+    )

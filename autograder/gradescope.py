@@ -1,0 +1,85 @@
+"""Gradescope's container: its folders, its metadata, and its sign for an autograder error.
+
+Source of the layout: Gradescope's documentation for autograders ("Autograder Specifications"). A missing
+``results.json`` is how Gradescope learns that the autograder, and not the student, failed: it uses up no
+attempt and staff can rerun it. So a fault of ours leaves none.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.assignment import Assignment, list_assignments
+from autograder.outcome import EnvironmentFault
+
+ROOT = Path("/autograder")
+_METADATA_BYTES = 16 * 2**20  # earlier results of a group that handed in often are a few MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where Gradescope puts things, below ``root``."""
+
+    root: Path = ROOT
+
+    @property
+    def submission(self) -> Path:
+        return self.root / "submission"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def metadata(self) -> Path:
+        return self.root / "submission_metadata.json"
+
+    @property
+    def here(self) -> bool:
+        """Whether this machine is laid out as Gradescope lays out its containers."""
+        return self.submission.is_dir() and self.results.is_dir()
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What of ``submission_metadata.json`` a grading needs; empty where Gradescope gives none."""
+
+    id: str = ""
+    points: float | None = None  # the assignment's total on Gradescope, which it writes as text
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read the metadata; whatever is odd about it is Gradescope's doing and stops no grading."""
+    try:
+        if path.stat().st_size > _METADATA_BYTES:
+            return Metadata()
+        data = json.loads(path.read_bytes())
+        points = float(data["assignment"]["total_points"])
+        return Metadata(str(data.get("id", "")), points)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Metadata()
+
+
+def the_assignment(graders: Path) -> Assignment:
+    """The one assignment of a bundle; raises EnvironmentFault where there is none, or more than one."""
+    found = list_assignments(graders)
+    if len(found) != 1:
+        names = ", ".join(assignment.name for assignment in found) or "none"
+        raise EnvironmentFault(
+            f"A Gradescope bundle holds exactly one assignment, but here there are: {names}.",
+            remedy="Make the zip with `./run_autograder bundle ASSIGNMENT` and upload that.",
+        )
+    return found[0]
+
+
+def points_warning(assignment: Assignment, metadata: Metadata) -> str:
+    """A sentence for staff where Gradescope's total isn't the manifest's; empty where they agree."""
+    ours = assignment.total_points
+    if metadata.points is None or abs(metadata.points - ours) < 1e-6:
+        return ""
+    return (
+        f"Gradescope has this assignment at {metadata.points:g} points, the manifest at {ours:g}: set the "
+        "autograder points of the assignment on Gradescope to the manifest's."
+    )
