@@ -169,11 +169,11 @@ class _Runner:
         name = self._signature.forward
         if name in self._barred:
             return _Forward(Observed(problem=self._barred[name]))
-        inputs = {key: scene.put(case.inputs[key]) for key in self._signature.inputs}
-        result, problem = self._call(scene, name, [*inputs.values(), dict(case.params)])
+        before = {key: case.inputs[key] for key in self._signature.inputs}
+        inputs = scene.put_all(*before.values())
+        result, problem = self._call(scene, name, [*inputs, dict(case.params)])
         if result is None:
             return _Forward(Observed(problem=problem))
-        self._look_for_changes(name, case, inputs)
         if result.kind == "none":
             return _Forward(Observed(value=None))
         if result.kind not in ("tuple", "list") or result.length != 2:
@@ -183,22 +183,20 @@ class _Runner:
             )
             return _Forward(Observed(problem=wanted))
         try:
-            return _Forward(Observed(value=_plain(result[0].fetch())), result[1])
+            out, *after = scene.fetch_all(result[0], *inputs)
+            self._look_for_changes(name, case, before, after)
+            return _Forward(Observed(value=_plain(out)), result[1])
         except SubmissionProblem as broken:
             return _Forward(Observed(problem=broken))
 
-    def _look_for_changes(self, name: str, case: Case, inputs: Mapping[str, Handle]) -> None:
-        if name in self._result.changed:
-            return
-        for key, handle in inputs.items():
-            before = case.dout if key == "dout" else case.inputs[key]
+    def _look_for_changes(
+        self, name: str, case: Case, before: Mapping[str, Any], after: Sequence[Any]
+    ) -> None:
+        for (key, value), now in zip(before.items(), after, strict=True):
             try:
-                judge_unmodified(name, key, before, handle.fetch(), case)
+                judge_unmodified(name, key, value, now, case)
             except CheckFailed as complaint:
-                self._result.changed[name] = complaint
-                return
-            except SubmissionProblem:
-                return  # its process has ended; the call's own answer says so
+                self._result.changed.setdefault(name, complaint)
 
     def _backward_all(self, scene: Scene, forwards: Sequence[_Forward], right: Sequence[bool]) -> None:
         answers = [
@@ -236,24 +234,26 @@ class _Runner:
         result, problem = self._call(scene, name, [dout, cache])
         if result is None:
             return dict.fromkeys(outputs, Observed(problem=problem))
-        self._look_for_changes(name, case, {"dout": dout})
         try:
-            return self._unpack(name, result, outputs)
+            *values, after = scene.fetch_all(*self._parts(name, result, outputs), dout)
+            self._look_for_changes(name, case, {"dout": case.dout}, [after])
+            return {
+                output: Observed(value=_plain(value)) for output, value in zip(outputs, values, strict=True)
+            }
         except SubmissionProblem as broken:
             return dict.fromkeys(outputs, Observed(problem=broken))
 
-    def _unpack(self, name: str, result: Handle, outputs: tuple[str, ...]) -> dict[str, Observed]:
-        if result.kind == "none":
-            return dict.fromkeys(outputs, Observed(value=None))
-        if len(outputs) == 1:
-            return {outputs[0]: Observed(value=_plain(result.fetch()))}
+    def _parts(self, name: str, result: Handle, outputs: tuple[str, ...]) -> list[Handle]:
+        """The handles of what a backward pass returned, one for each gradient."""
+        if result.kind == "none" or len(outputs) == 1:
+            return [result] * len(outputs)  # None stands for each of them
         if result.kind not in ("tuple", "list") or result.length != len(outputs):
             listed = ", ".join(outputs)
             raise CheckFailed(
                 f"{name} returned {_shown(result)}, where ({listed}) is asked for.",
                 hint=f"End it with: return {listed}",
             )
-        return {output: Observed(value=_plain(result[k].fetch())) for k, output in enumerate(outputs)}
+        return [result[k] for k in range(len(outputs))]
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,7 @@ from autograder.sandbox.policy import MIB, BoxLimits
 
 _CONTROL_BYTES = 1 << 20
 _STATUS_S = 2.0  # a scene that closed its channel has ended or is about to
+_INPUT = "a test's input"
 _SEND_S = 30.0  # a box that doesn't read what it is sent for so long is hung
 
 
@@ -235,25 +236,48 @@ class Scene:
 
     def put(self, value: Any) -> Handle:
         """Send a value in and keep it there; `Handle.fetch` shows later whether it was changed."""
-        encoder = wire.Encoder(_handle_number)
-        return self._handle({"do": "put", "value": encoder.encode(value)}, encoder.arrays, "a test's input")
+        return self.put_all(value)[0]
+
+    def put_all(self, *values: Any) -> tuple[Handle, ...]:
+        """The same for several values, in one message."""
+        encoder = wire.Encoder(_reference)
+        request = {"do": "put", "values": [encoder.encode(value) for value in values]}
+        reply, _ = self._ask(request, encoder.arrays, _INPUT)
+        first = reply.get("first")
+        start = first if isinstance(first, int) else -1
+        return tuple(Handle(self, wire.HandleRef(start + k), _INPUT) for k in range(len(values)))
 
     def call(self, name: str, *arguments: Any) -> Handle:
         """Call the module's function ``name``; arguments are plain values, arrays and handles."""
-        encoder = wire.Encoder(_handle_number)
+        encoder = wire.Encoder(_reference)
         encoded = [encoder.encode(argument) for argument in arguments]
-        return self._handle({"do": "call", "name": name, "arguments": encoded}, encoder.arrays, f"{name}()")
+        doing = f"{name}()"
+        request = {"do": "call", "name": name, "arguments": encoded}
+        reply, _ = self._ask(request, encoder.arrays, doing)
+        number = reply.get("handle")
+        ref = wire.HandleRef(number if isinstance(number, int) else -1)
+        return Handle(self, ref, doing, _described(reply))
 
-    def _handle(self, request: dict[str, Any], arrays: dict[str, np.ndarray], doing: str) -> Handle:
-        reply, _ = self._ask(request, arrays, doing)
-        kind, length = reply.get("kind"), reply.get("length")
-        return Handle(
-            self,
-            int(reply["handle"]) if isinstance(reply.get("handle"), int) else -1,
-            str(kind)[:120],
-            length if isinstance(length, int) else None,
-            doing,
-        )
+    def describe(self, handle: Handle) -> tuple[str, int | None]:
+        """A value's type in a word, and its length if it is a container."""
+        request = {"do": "describe", "value": wire.Encoder(_reference).encode(handle)}
+        reply, _ = self._ask(request, None, handle.doing)
+        return _described(reply)
+
+    def fetch_all(self, *handles: Handle) -> tuple[Any, ...]:
+        """Copies of several values, in one message; see `Handle.fetch`."""
+        encoder = wire.Encoder(_reference)
+        doing = handles[0].doing
+        request = {"do": "fetch", "values": [encoder.encode(handle) for handle in handles]}
+        reply, arrays = self._ask(request, None, doing)
+        unreadable = f"The answer of {doing} could not be read."
+        match reply.get("values"):
+            case list(trees) if len(trees) == len(handles):
+                try:
+                    return tuple(wire.decode(tree, arrays) for tree in trees)
+                except wire.WireError as error:
+                    raise ProcessEnded(unreadable, staff=str(error)) from error
+        raise ProcessEnded(unreadable, staff="another number of values than was asked for")
 
     def _ask(
         self, request: dict[str, Any], arrays: dict[str, np.ndarray] | None, doing: str
@@ -300,18 +324,6 @@ class Scene:
         status = reply.get("status")
         return explain_exit(status if isinstance(status, int) else None, doing)
 
-    def fetch(self, handle: Handle) -> Any:
-        reply, arrays = self._ask({"do": "fetch", "handle": handle.number}, None, handle.doing)
-        try:
-            return wire.decode(reply.get("value"), arrays)
-        except wire.WireError as error:
-            raise ProcessEnded(
-                f"The answer of {handle.doing} could not be read.", staff=str(error)
-            ) from error
-
-    def item(self, handle: Handle, key: int | str) -> Handle:
-        return self._handle({"do": "item", "handle": handle.number, "key": key}, {}, handle.doing)
-
     def close(self) -> None:
         """End the test's process. One that doesn't end, or leaves others behind, costs the box its life: the
         next test shall not share its processor with them."""
@@ -337,20 +349,42 @@ class Scene:
 
 
 class Handle:
-    """A value that stays in the sandbox. ``kind`` is its type in a word, ``length`` that of a container."""
+    """A value that stays in the sandbox. An item of it is a handle too, and asking for one costs nothing."""
 
-    __slots__ = ("_scene", "doing", "kind", "length", "number")
+    __slots__ = ("_described", "_scene", "doing", "ref")
 
-    def __init__(self, scene: Scene, number: int, kind: str, length: int | None, doing: str) -> None:
-        self._scene, self.number, self.kind, self.length, self.doing = scene, number, kind, length, doing
+    def __init__(
+        self, scene: Scene, ref: wire.HandleRef, doing: str, described: tuple[str, int | None] | None = None
+    ) -> None:
+        self._scene, self.ref, self.doing, self._described = scene, ref, doing, described
+
+    @property
+    def kind(self) -> str:
+        """The value's type in a word: array, tuple, list, dict, number, none, or "object: NAME"."""
+        return self._describe()[0]
+
+    @property
+    def length(self) -> int | None:
+        """How many items a tuple, list or dict has."""
+        return self._describe()[1]
+
+    def _describe(self) -> tuple[str, int | None]:
+        if self._described is None:
+            self._described = self._scene.describe(self)
+        return self._described
 
     def __getitem__(self, key: int | str) -> Handle:
-        return self._scene.item(self, key)
+        return Handle(self._scene, wire.HandleRef(self.ref.id, (*self.ref.path, key)), self.doing)
 
     def fetch(self) -> Any:
         """A copy, made of plain values, `numpy.ndarray` and `wire.Opaque` alone."""
-        return self._scene.fetch(self)
+        return self._scene.fetch_all(self)[0]
 
 
-def _handle_number(value: Any) -> int | None:
-    return value.number if isinstance(value, Handle) else None
+def _reference(value: Any) -> wire.HandleRef | None:
+    return value.ref if isinstance(value, Handle) else None
+
+
+def _described(reply: dict[str, Any]) -> tuple[str, int | None]:
+    length = reply.get("length")
+    return str(reply.get("kind"))[:120], length if isinstance(length, int) else None

@@ -9,7 +9,7 @@ A value travels as a tagged list, because plain JSON can't tell a tuple from a l
     ["none"]  ["bool", true]  ["int", "12"]  ["float", "0x1.8p+0"]  ["str", "text"]
     ["tuple", [...]]  ["list", [...]]  ["dict", [[key, value], ...]]
     ["array", "0"]          the tensor of that name in the frame's safetensors
-    ["handle", 7]           a value that stays in the sandbox
+    ["handle", 7, [0]]      a value that stays in the sandbox: item 0 of value 7
     ["object", "Tensor"]    a value that can't travel; only the name of its type does
 """
 
@@ -52,9 +52,10 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandleRef:
-    """A value that stays in the sandbox, by number."""
+    """A value that stays in the sandbox: the item at ``path`` of the value with this number."""
 
     id: int
+    path: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +96,21 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+Resolve = Callable[[int, tuple[int | str, ...]], Any]
+
+
 class Encoder:
     """Turns values into tagged lists and collects their arrays; ``keep`` turns the rest into handles."""
 
-    def __init__(self, reference: Callable[[Any], int | None] | None = None) -> None:
+    def __init__(self, reference: Callable[[Any], HandleRef | None] | None = None) -> None:
         self.arrays: dict[str, np.ndarray] = {}
         self._reference = reference
 
     def encode(self, value: Any, depth: int = 0) -> list[Any]:
         if depth > MAX_DEPTH:
             return ["object", f"{type(value).__name__} (nested too deeply)"]
-        if self._reference is not None and (number := self._reference(value)) is not None:
-            return ["handle", number]
+        if self._reference is not None and (handle := self._reference(value)) is not None:
+            return ["handle", handle.id, list(handle.path)]
         scalar = _encode_scalar(value)
         if scalar is not None:
             return scalar
@@ -151,12 +155,10 @@ def _type_name(value: Any) -> str:
     return f"{module}{kind.__qualname__}"[:200]
 
 
-def decode(
-    tree: Any, arrays: dict[str, np.ndarray], resolve: Callable[[int], Any] = HandleRef, depth: int = 0
-) -> Any:
+def decode(tree: Any, arrays: dict[str, np.ndarray], resolve: Resolve = HandleRef, depth: int = 0) -> Any:
     """The value of a tagged list, made of plain types, ndarrays, `HandleRef` and `Opaque` alone.
 
-    ``resolve`` says what a handle's number means at this end. Raises WireError on anything unexpected.
+    ``resolve`` says what a handle means at this end. Raises WireError on anything unexpected.
     """
     if depth > MAX_DEPTH + 2:
         raise WireError("values nested too deeply")
@@ -179,8 +181,8 @@ def decode(
             return dict(_decode_pair(pair, arrays, resolve, depth) for pair in pairs)
         case ["array", str(name)] if name in arrays:
             return arrays[name]
-        case ["handle", int(number)]:
-            return resolve(number)
+        case ["handle", int(number), list(path)] if all(isinstance(key, (int, str)) for key in path):
+            return resolve(number, tuple(path))
         case ["object", str(name)]:
             return Opaque(name[:300])
     raise WireError("a value of no known kind")
@@ -193,9 +195,7 @@ def _parse(kind: Callable[[str], Any], text: str) -> Any:
         raise WireError("a number that can't be read") from error
 
 
-def _decode_pair(
-    pair: Any, arrays: dict[str, np.ndarray], resolve: Callable[[int], Any], depth: int
-) -> tuple[Any, Any]:
+def _decode_pair(pair: Any, arrays: dict[str, np.ndarray], resolve: Resolve, depth: int) -> tuple[Any, Any]:
     if not isinstance(pair, list) or len(pair) != 2:
         raise WireError("a dict entry that is no pair")
     key = decode(pair[0], arrays, resolve, depth + 1)

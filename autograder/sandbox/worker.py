@@ -263,21 +263,31 @@ class _Scene:
     ) -> dict[str, Any]:
         match request["do"]:
             case "put":
-                return self._keep(self._decode(request["value"], arrays))
+                values = [self._decode(value, arrays) for value in request["values"]]
+                self._values += values
+                return {"first": len(self._values) - len(values)}
             case "call":
                 function = getattr(self._module, request["name"], None)
                 if not callable(function):
                     return {"missing": request["name"]}
                 arguments = [self._decode(item, arrays) for item in request["arguments"]]
                 return self._keep(function(*arguments))
-            case "item":
-                return self._keep(self._values[request["handle"]][request["key"]])
+            case "describe":
+                kind, length = _describe(self._decode(request["value"], arrays))
+                return {"kind": kind, "length": length}
             case "fetch":
-                return {"value": encoder.encode(self._values[request["handle"]])}
+                values = [self._decode(value, arrays) for value in request["values"]]
+                return {"values": [encoder.encode(value) for value in values]}
         raise ValueError(f"unknown request {request['do']!r}")
 
     def _decode(self, tree: Any, arrays: dict[str, np.ndarray]) -> Any:
-        return wire.decode(tree, arrays, self._values.__getitem__)
+        return wire.decode(tree, arrays, self._resolve)
+
+    def _resolve(self, number: int, path: tuple[int | str, ...]) -> Any:
+        value = self._values[number]
+        for key in path:
+            value = value[key]
+        return value
 
     def _keep(self, value: Any) -> dict[str, Any]:
         self._values.append(value)
