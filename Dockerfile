@@ -2,7 +2,7 @@
 # things at home. The build context is an unpacked bundle:
 #
 #   ./run_autograder bundle ASSIGNMENT --out bundle.zip
-#   unzip bundle.zip -d bundle && docker build -t autograder bundle
+#   unzip bundle.zip -d bundle && docker build -f Dockerfile -t autograder bundle
 #   docker run --rm -v "$PWD/submission:/autograder/submission" -v "$PWD/results:/autograder/results" \
 #       autograder /autograder/run_autograder
 #

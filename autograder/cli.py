@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -185,8 +186,13 @@ def doctor(
         raise typer.Exit(FAULT)
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run a command and leave with the exit code that says how it ended."""
+    signal.signal(signal.SIGTERM, _interrupt)  # so that the boxes and their folders are cleared away
     try:
         app(standalone_mode=False)
     except typer.Exit as leaving:

@@ -23,7 +23,10 @@ class _Act:
 
 _ACTS = (
     _Act("excellent", "a submission in which everything is right"),
-    _Act("slip_conv_out_pad_one", "one known slip: the padding is fixed at 1, whatever the caller asks for"),
+    _Act(
+        "slip_conv_forward_pad_fixed_1",
+        "one known slip: the padding is fixed at 1, whatever the caller asks for",
+    ),
     _Act("limit_endless_loop", "a loop that never ends"),
 )
 

@@ -39,6 +39,15 @@ from autograder.sandbox.submission import RunClock, Submission
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
 ATTEMPTS = 2  # a fault is tried once more
+# pytest's own plugins that a grading has no use for; the last two collect garbage, five times over.
+_NEEDLESS = (
+    "terminal",
+    "cacheprovider",
+    "warnings",
+    "faulthandler",
+    "threadexception",
+    "unraisableexception",
+)
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
 
 
@@ -198,7 +207,7 @@ class _Run:
             "--assert=plain",  # an assertion's message is the author's, without the values compared
             "--capture=no",
             "--strict-markers",
-            *(f"-p no:{name}" for name in ("terminal", "cacheprovider", "warnings", "faulthandler")),
+            *(f"-p no:{name}" for name in _NEEDLESS),
         ]
 
     def _seed(self, tree: Tree | IntakeRefused) -> int:

@@ -146,6 +146,9 @@ def test_a_directory_that_asks_for_gigabytes_is_not_read(upload: Path) -> None:
     record = Raw("a").central(0)
     many = MAX_DIRECTORY_BYTES // len(record) + 1
     assert f"more than {MAX_ENTRIES:,}" in refusal(upload, directory(record * many, many, 0))
+    record = Raw("a" * 60_000).central(0)
+    many = MAX_DIRECTORY_BYTES // len(record) + 1
+    assert f"more than {MAX_ENTRIES:,}" in refusal(upload, directory(record * many, many, 0))
     end = b"PK\x05\x06" + b"\0" * 8 + b"\xf0\xff\xff\x7f" + b"\0" * 6
     assert "damaged" in refusal(upload, b"PK\x03\x04" + end)
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.assignment import IntakeLimits
+from autograder.entries import folder_entries
 from autograder.intake import LeftOut, Tree, take_in
 from autograder.outcome import EnvironmentFault, IntakeRefused, UsageError
 from tests.zipmaker import DEFLATED, STORED, UTF8, Raw, raw_zip, zip_of
@@ -390,6 +391,15 @@ def test_a_sparse_file_counts_in_full(tmp_path: Path, scratch: Path) -> None:
     with (folder / "big.bin").open("wb") as file:
         file.truncate(5 * 1024 * MIB)
     assert "more than 256 MiB" in refusal(folder, scratch)
+    assert not any(path.is_file() for path in scratch.rglob("*")), "refused by its size, before copying"
+
+
+def test_what_is_left_out_of_a_folder_is_not_even_listed(tmp_path: Path) -> None:
+    files = [".git/objects/x", "hw/a.py", "hw/node_modules/x/y.js", "venv/lib/x.py", "venv/pyvenv.cfg"]
+    folder = write_folder(tmp_path, dict.fromkeys(files, b""))
+    assert [entry.name for entry in folder_entries(folder, max_depth=9)] == [
+        *(".git", "hw", "hw/a.py", "hw/node_modules", "venv", "venv/pyvenv.cfg")
+    ]
 
 
 # -- what is not the student's doing

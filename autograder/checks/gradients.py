@@ -76,7 +76,7 @@ def judge_ties(
     subgradient. The windows of the pack must not overlap.
     """
     mismatches = [
-        None if seen.problem else compare_ties(seen.value, case, rtol_for(seen.value, tolerances))
+        None if seen.problem else _compare_ties(seen.value, case, tolerances)
         for seen, case in zip(observed, _cases("dx", observed, pack), strict=True)
     ]
     _settle(_Judgement(function_name, "dx", pack, observed, mismatches, tolerances, public))
@@ -244,10 +244,20 @@ def _compare(
     value: object, expected: NDArray[np.float64], tolerances: Mapping[str, float]
 ) -> Mismatch | None:
     if isinstance(value, Opaque):
-        wanted = f"should be a NumPy array of shape {expected.shape!r}"
-        what = f"is of type {value.type_name!r}"
-        return Mismatch(Kind.TYPE, f"{what}, and {wanted}", f"{what}, and stayed in the sandbox")
+        return _kept(value, expected.shape)
     return compare(value, expected, rtol_for(value, tolerances))
+
+
+def _compare_ties(value: object, case: Case, tolerances: Mapping[str, float]) -> Mismatch | None:
+    if isinstance(value, Opaque):
+        return _kept(value, case.inputs["x"].shape)
+    return compare_ties(value, case, rtol_for(value, tolerances))
+
+
+def _kept(value: Opaque, shape: tuple[int, ...]) -> Mismatch:
+    what = f"is of type {value.type_name!r}"
+    wanted = f"should be a NumPy array of shape {shape!r}"
+    return Mismatch(Kind.TYPE, f"{what}, and {wanted}", f"{what}, and stayed in the sandbox")
 
 
 def _placeholder(value: object) -> str | None:

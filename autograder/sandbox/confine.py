@@ -14,7 +14,7 @@ descriptor but its own channel, and a clean environment. It then
    denies calls that the steps before need.
 
 Every step raises on failure and the caller exits: there is no way to reach student code with a step left
-out. Which step closes what was measured is told in docs/security.md.
+out. tests/sandbox/ takes each step away in turn and sees what comes open.
 """
 
 from __future__ import annotations

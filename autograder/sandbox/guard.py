@@ -14,6 +14,7 @@ from autograder.sandbox.policy import MIB, BoxLimits
 
 SCAN_EVERY_S = 0.1  # a process that allocates 2 GB/s gets 200 MB past its limit before it is seen
 DISK_EVERY = 5  # scans of processes for each walk over the files
+KEPT_OUTPUT_KIB = 64  # of what is printed: some thousand lines, more than anybody reads
 _CHUNK = 65536
 
 
@@ -33,7 +34,7 @@ class Guard:
 
     @property
     def output(self) -> str:
-        """What the box printed so far, up to its limit."""
+        """The beginning of what the box printed so far."""
         return self._output.decode("utf-8", "replace")
 
     def stop(self) -> None:
@@ -69,11 +70,12 @@ class Guard:
     def _drain(self) -> bool:
         """Read what was printed; False at the end of the pipe. Past the limit it is read and thrown away."""
         allowed = self._limits.output_kib * 1024
+        kept = min(allowed, KEPT_OUTPUT_KIB * 1024)
         try:
             data = os.read(self._jail.output_fd, _CHUNK)
         except BlockingIOError:
             return True
-        self._output += data[: max(0, allowed - len(self._output))]
+        self._output += data[: max(0, kept - len(self._output))]
         self._printed += len(data)
         if self._printed > allowed:
             self._kill(LimitExceeded("output_kib", self._limits.output_kib))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from collections.abc import Callable
@@ -14,7 +15,8 @@ MIB = 2**20
 # one thread), and glibc's arenas. RLIMIT_AS is a backstop; what counts is the watchdog's resident memory.
 ADDRESS_SPACE_SLACK_MIB = 1024
 OPEN_FILES = 256  # descriptors of one process; a DataLoader with workers uses about 60
-SYSTEM_FOLDERS = ("/usr/bin", "/usr/lib", "/usr/lib64", "/bin", "/lib", "/lib64", "/usr/local/lib")
+PROGRAM_FOLDERS = ("/usr/bin", "/bin")
+LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib")
 DEVICES_READ = ("/dev/urandom", "/dev/random", "/dev/zero")
 DEVICES_WRITE = ("/dev/null",)
 LOADER_CACHE = "/etc/ld.so.cache"
@@ -51,7 +53,9 @@ class Box:
     reaper_uid: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "limits": asdict(self.limits)
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Box:
@@ -69,15 +73,15 @@ def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
     sandbox brings it back: the kernel won't open its files.
     """
     forbidden = {name.partition(".")[0].lower() for name in unavailable}
-    paths = [*DEVICES_READ, LOADER_CACHE, str(Path(sys.executable).parent)]
+    paths = [*DEVICES_READ, LOADER_CACHE, *PROGRAM_FOLDERS, str(Path(sys.executable).parent)]
     paths.append(str(Path(sys.executable).resolve().parent))
-    for folder in SYSTEM_FOLDERS:
+    for folder in LIBRARY_FOLDERS:
         paths += _without(Path(folder), _is_other_python)
     for name in ("stdlib", "platstdlib"):
         paths += _without(Path(sysconfig.get_path(name)), _is_package_folder)
     for name in ("purelib", "platlib"):
         paths += _without(Path(sysconfig.get_path(name)), lambda entry: _distribution(entry) in forbidden)
-    return tuple(dict.fromkeys(paths))
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in paths))
 
 
 def _is_other_python(entry: str) -> bool:

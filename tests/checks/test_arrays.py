@@ -202,6 +202,12 @@ def test_any_changed_bit_is_seen(array: NDArray[np.float64], data: st.DataObject
     assert repr(tuple(int(i) for i in index)) in mismatch.staff
 
 
+def test_a_sign_of_zero_counts_and_an_untouched_nan_does_not() -> None:
+    before = np.array([0.0, np.nan])
+    assert unmodified(before, before.copy()) is None
+    assert unmodified(before, np.array([-0.0, np.nan])) is not None
+
+
 @pytest.mark.parametrize("after", [None, TRUTH.astype(np.float32), TRUTH.ravel(), TRUTH.tolist()])
 def test_an_input_of_another_form_is_changed(after: object) -> None:
     mismatch = unmodified(TRUTH, after)

@@ -153,6 +153,11 @@ def test_a_better_match_is_never_given_away() -> None:
     assert found.found == {"layers": "1_cs231n/cs231n/conv_layers.py"}
 
 
+def test_a_file_serves_one_deliverable() -> None:
+    both = "2_pytorch/convnet_lossvstrain_valaccuracy.png"
+    assert deliveries(both).found == {"loss": both}
+
+
 def test_the_text_says_what_was_taken_for_what_and_what_is_missing() -> None:
     files = {**ASKED_FOR, "predictions": "2_pytorch/predictions_84.csv"}
     del files["extra"], files["run_convnet"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from autograder.checks.gradients import (
     CasePack,
     Observed,
     Opaque,
+    SlipAnswers,
     diagnose,
     judge,
     judge_ties,
@@ -192,7 +194,9 @@ def test_any_problem_is_raised_as_what_it_is_and_left_as_it_was(problem: Submiss
 
 
 def test_code_that_only_ever_raises_shows_no_slip() -> None:
-    assert diagnose("out", [raised("IndexError")] * 4, PACK, TOLERANCES) == []
+    always = SlipAnswers("f.out.always", "out", "It always falls off the edge.", (None,) * 4)
+    pack = replace(PACK, slips=(*PACK.slips, always))
+    assert diagnose("out", [raised("IndexError")] * 4, pack, TOLERANCES) == []
 
 
 def test_a_limit_is_not_an_edge() -> None:

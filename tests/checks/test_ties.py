@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from autograder.checks.arrays import Kind
-from autograder.checks.gradients import Case, Observed, judge_ties
+from autograder.checks.gradients import Case, Observed, Opaque, judge_ties
 from autograder.checks.ties import compare_ties
 from autograder.outcome import CheckFailed
 from reference.conv_cases import build_pack
@@ -106,3 +106,8 @@ def test_all_credited_is_named() -> None:
         "Where several pixels of a window are its maximum, each gets the whole gradient, so that it grows "
         "with their number. Give it to one of them, or share it out between them."
     )
+
+
+def test_a_value_that_stays_in_the_sandbox() -> None:
+    with pytest.raises(CheckFailed, match="dx is of type 'Tensor', and should be a NumPy array of shape"):
+        judge_ties("f_naive", [Observed(Opaque("object: Tensor"))] * 3, PACK, TOLERANCES)

@@ -16,6 +16,7 @@ from tests.container.engine import BUILD_WAIT_S, docker
 
 CPUS, MEMORY = "2", "3g"
 GRADING_WAIT_S = 300
+DOCKERFILE = Path(__file__).resolve().parent.parent.parent / "Dockerfile"
 IN_BUILD = """\
 set -eu
 mkdir -p /autograder/source /autograder/submission /autograder/results
@@ -76,12 +77,12 @@ def image_from_zip(bundle: Path, base: str) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def image_from_dockerfile(bundle: Path, base: str, scratch: Path) -> Iterator[tuple[str, str]]:
-    """The image as the bundle's own Dockerfile makes it, and what its making printed."""
+    """The image as our Dockerfile makes it, and what its making printed."""
     tag = f"autograder-test-dockerfile:{uuid.uuid4().hex[:12]}"
     context = scratch / "context"
     unpack(bundle, context)
     options = ["--network", "host", "--no-cache", "--build-arg", f"BASE={base}", "--tag", tag]
-    log = docker("build", *options, str(context), wait_s=BUILD_WAIT_S)
+    log = docker("build", "--file", str(DOCKERFILE), *options, str(context), wait_s=BUILD_WAIT_S)
     try:
         yield tag, log
     finally:
