@@ -17,7 +17,14 @@ from autograder.checks.cases import Case, CasePack, SlipAnswers, load_pack, save
 from autograder.checks.diagnosis import Observed, Opaque, exception_name, matching
 from autograder.checks.ties import compare_ties
 from autograder.checks.traits import describe, summarise
-from autograder.outcome import CheckFailed, GraderFault, SubmissionProblem
+from autograder.outcome import (
+    CheckFailed,
+    GraderFault,
+    LimitExceeded,
+    NotRun,
+    ProcessEnded,
+    SubmissionProblem,
+)
 
 __all__ = [
     "Case",
@@ -41,6 +48,9 @@ _HINTS: dict[Kind, str] = {
     Kind.VALUE: "Make a tiny case of your own ({case}), and follow one value of {name} by hand.",
     Kind.CHANGED: "Work on a copy of {name}, and leave what your function is given as it is.",
 }
+
+# Problems of the process, not of the case that it happened to be at: the cases after it were never tried.
+_NOT_ABOUT_A_CASE = (LimitExceeded, ProcessEnded, NotRun)
 
 
 def judge(  # noqa: PLR0913  # what was asked, what came back, what is right: no two of them belong together
@@ -152,6 +162,8 @@ def _settle(judged: _Judgement) -> None:
         raise _failed(judged)
     first = judged.observed[judged.broke[0]].problem
     assert first is not None
+    if isinstance(first, _NOT_ABOUT_A_CASE):
+        raise first
     raise _renamed(first, f"{judged.where(judged.broke, 'breaks')}\n{first.message}", judged.staff())
 
 
