@@ -49,8 +49,8 @@ _HINTS: dict[Kind, str] = {
     Kind.CHANGED: "Work on a copy of {name}, and leave what your function is given as it is.",
 }
 
-# Problems of the process, not of the case that it happened to be at: the cases after it were never tried.
-_NOT_ABOUT_A_CASE = (LimitExceeded, ProcessEnded, NotRun)
+# Problems of the process or of the function as a whole, not of the case that it happened to be at.
+_NOT_ABOUT_A_CASE = (CheckFailed, LimitExceeded, ProcessEnded, NotRun)
 
 
 def judge(  # noqa: PLR0913  # what was asked, what came back, what is right: no two of them belong together

@@ -24,6 +24,7 @@ from autograder.outcome import (
     CheckFailed,
     GraderFault,
     LimitExceeded,
+    NotRun,
     ProcessEnded,
     StudentException,
     SubmissionProblem,
@@ -180,17 +181,28 @@ def test_code_that_is_wrong_here_and_breaks_there_has_failed() -> None:
     )
 
 
-@pytest.mark.parametrize("problem", [LimitExceeded("wall_s", 10), ProcessEnded("It died.", hint="Look.")])
-def test_any_problem_is_raised_as_what_it_is_and_left_as_it_was(problem: SubmissionProblem) -> None:
-    before = problem.message
+def test_an_exception_is_raised_as_what_it_is_and_left_as_it_was() -> None:
+    problem = StudentException("It raised.", exception="KeyError", hint="Look.")
     raised_again = refused([Observed(problem=problem)] * 4)
-    assert type(raised_again) is type(problem)
+    assert type(raised_again) is StudentException
     assert raised_again is not problem
-    assert raised_again.message == f"f_naive: out breaks in all 4 cases.\n{before}"
+    assert raised_again.message == "f_naive: out breaks in all 4 cases.\nIt raised."
     assert str(raised_again) == raised_again.message
-    assert raised_again.hint == problem.hint
-    assert problem.message == before
-    assert getattr(raised_again, "limit", None) == getattr(problem, "limit", None)
+    assert (raised_again.hint, raised_again.exception) == ("Look.", "KeyError")
+    assert problem.message == "It raised."
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        LimitExceeded("wall_s", 10),
+        ProcessEnded("It died.", hint="Look."),
+        NotRun("It was not called again."),
+        CheckFailed("f_naive returned one array, where (out, cache) is asked for."),
+    ],
+)
+def test_a_problem_that_is_not_about_a_case_is_told_as_it_is(problem: SubmissionProblem) -> None:
+    assert refused([Observed(problem=problem)] * 4) is problem
 
 
 def test_code_that_only_ever_raises_shows_no_slip() -> None:
