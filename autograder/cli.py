@@ -19,7 +19,7 @@ from rich.text import Text
 
 from autograder.assignment import Assignment, find_assignment, list_assignments
 from autograder.gradescope import Folders, points_warning, read_metadata, the_assignment
-from autograder.grading import PAGE, Faulted, Graded, Mode, grade, open_backend
+from autograder.grading import PAGE, Faulted, Graded, Mode, forget_earlier, grade, open_backend
 from autograder.outcome import Fault, UsageError
 
 HOME = Path(__file__).resolve().parents[1]
@@ -63,9 +63,13 @@ def start(context: typer.Context) -> None:
 
 def _on_gradescope(folders: Folders) -> None:
     """Grade the submission in the container; what is printed here only staff can see."""
-    folders.results.joinpath("results.json").unlink(missing_ok=True)
+    forget_earlier(folders.results)
     assignment = the_assignment(GRADERS)
-    graded = grade(assignment, folders.submission, folders.results)
+    try:
+        graded = grade(assignment, folders.submission, folders.results)
+    except Faulted as faulted:
+        print(faulted.trace)  # the container and its files go; what was printed stays
+        raise
     print(f"{assignment.title}: {graded.document.score:g} points")
     for line in filter(None, [*graded.warnings, points_warning(assignment, read_metadata(folders.metadata))]):
         print(f"Warning: {line}")
@@ -93,13 +97,25 @@ def _grade_all(assignment: Assignment, submissions: list[Path], out: Path | None
                 f"There is no submission at {str(submission)!r}: give a zip, a folder or a file."
             )
     targets = _targets(submissions, out)
+    for target in targets:  # first of all: should the sandbox not start, no earlier score must stand there
+        forget_earlier(target)
+    broken: list[str] = []
     with open_backend(assignment, mode) as backend:
         for submission, target in zip(submissions, targets, strict=True):
             if len(submissions) > 1:
                 out_console.rule(Text(submission.name))
-            graded = grade(assignment, submission, target, mode=mode, backend=backend)
+            try:
+                graded = grade(assignment, submission, target, mode=mode, backend=backend)
+            except Faulted as faulted:
+                _say_fault(faulted)
+                broken.append(submission.name)  # the others' are graded all the same
+                continue
             report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
             _tell_staff(graded, mode)
+    if broken:
+        if len(submissions) > 1:
+            err_console.print(Text(f"Not graded, and to be graded again: {', '.join(broken)}"))
+        raise typer.Exit(FAULT)
 
 
 def _targets(submissions: list[Path], out: Path | None) -> list[Path]:
@@ -137,6 +153,8 @@ def list_command() -> None:
 @app.command()
 def demo() -> None:
     """Grade three submissions that come with the project: excellent, one slip, broken."""
+    if not (HOME / "fixtures").is_dir():
+        raise UsageError("The demo's submissions don't come with a bundle: run it in a checkout.")
     from autograder import demo as show  # noqa: PLC0415
 
     root = os.geteuid() == 0 and sys.platform == "linux"
@@ -194,39 +212,48 @@ def main() -> None:
     """Run a command and leave with the exit code that says how it ended."""
     signal.signal(signal.SIGTERM, _interrupt)  # so that the boxes and their folders are cleared away
     try:
-        app(standalone_mode=False)
-    except typer.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        code = app(standalone_mode=False) or OK  # a number where a command left with a code of its own
     except (_WrongCommandLine, UsageError) as error:
         message = error.format_message() if isinstance(error, _WrongCommandLine) else str(error)
         err_console.print(Text(f"run_autograder: {message}"))
-        sys.exit(USAGE)
+        code = USAGE
     except Faulted as faulted:
         _say_fault(faulted)
-        sys.exit(FAULT)
+        code = FAULT
     except Fault as fault:
         _say_one(fault)
-        sys.exit(FAULT)
-    except (KeyboardInterrupt, typer.Abort):
-        err_console.print("Interrupted: no score was given.")
-        sys.exit(INTERRUPTED)
+        code = FAULT
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except Exception as error:
-        # Whatever this is, it is ours, and a traceback alone helps nobody.
-        err_console.print_exception(show_locals=False)
-        _say_one(
-            Fault(
-                f"The autograder itself broke: {type(error).__name__}: {error}",
-                remedy="Report this with the traceback above; no score was given.",
-            )
+        code = _say_broken(error)
+    if code == INTERRUPTED:  # also what typer makes of a KeyboardInterrupt
+        err_console.print("Interrupted: no score was given.")
+    sys.exit(code)
+
+
+def _say_broken(error: Exception) -> int:
+    """Whatever this is, it is ours, and a traceback alone helps nobody. Returns the exit code."""
+    cause = error
+    if isinstance(error, typer.Abort):  # typer's word for an EOFError, and once for a KeyboardInterrupt
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return INTERRUPTED
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    err_console.print_exception(show_locals=False)
+    _say_one(
+        Fault(
+            f"The autograder itself broke: {type(cause).__name__}: {cause}",
+            remedy="Report this with the traceback above; no score was given.",
         )
-        sys.exit(FAULT)
+    )
+    return FAULT
 
 
 def _say_fault(faulted: Faulted) -> None:
     for fault in dict.fromkeys(faulted.faults):
         _say_one(fault)
-    if faulted.log is not None:
-        err_console.print(Text(f"Details: {faulted.log}"))
+    details = f"Details: {faulted.log}" if faulted.log is not None else faulted.trace
+    err_console.print(Text(details))
 
 
 def _say_one(fault: Fault) -> None:

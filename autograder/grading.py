@@ -18,36 +18,35 @@ from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
-import pytest
-
 from autograder import report
 from autograder.assignment import Assignment, Limits, share_points, ungraded
-from autograder.atomic import write_file
+from autograder.atomic import remove_file, write_file
 from autograder.checks.deliverables import folders_of
 from autograder.document import ResultsDocument
-from autograder.handed_in import HandedIn, HandedInFixtures, case_seed, public_seed
+from autograder.handed_in import HandedIn, case_seed, fixtures_of, public_seed
 from autograder.intake import Tree, take_in
 from autograder.marks import Marks
-from autograder.outcome import Fault, GraderFault, IntakeRefused, Outcome, Verdict
+from autograder.outcome import (
+    EnvironmentFault,
+    Fault,
+    GraderFault,
+    IntakeRefused,
+    Outcome,
+    ResultsFault,
+    UsageError,
+    Verdict,
+)
 from autograder.plugin import FaultRecord, GradingPlugin
-from autograder.results import DeclaredTest, ResultsStore, RunInfo, lint_visibility
+from autograder.results import RESULTS, DeclaredTest, ResultsStore, RunInfo, lint_visibility
 from autograder.sandbox.backend import Backend, BoxSpec, remove_folder
 from autograder.sandbox.choose import choose
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.submission import RunClock, Submission
+from autograder.session import ended_well, run_session
 
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
 ATTEMPTS = 2  # a fault is tried once more
-# pytest's own plugins that a grading has no use for; the last two collect garbage, five times over.
-_NEEDLESS = (
-    "terminal",
-    "cacheprovider",
-    "warnings",
-    "faulthandler",
-    "threadexception",
-    "unraisableexception",
-)
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
 
 
@@ -108,20 +107,43 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
     backend: Backend | None = None,
 ) -> Graded:
     """Grade one submission into the folder ``out``; raises Faulted, UsageError or KeyboardInterrupt."""
-    if backend is None:
-        try:
-            with open_backend(assignment, mode, limits) as opened:
-                return grade(assignment, submission, out, mode=mode, limits=limits, backend=opened)
-        except Fault as fault:
-            raise _faulted([fault], traceback.format_exc(), out) from fault
-    scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
     try:
-        run = _Run(assignment, mode, limits or assignment.limits, backend, out)
-        return run.grade(submission, scratch)
-    except Fault as fault:
-        raise _faulted([fault], traceback.format_exc(), out) from fault
-    finally:
-        remove_folder(scratch)
+        forget_earlier(out)
+        if backend is not None:
+            return _Run(assignment, mode, limits or assignment.limits, backend, out).grade(submission)
+        with open_backend(assignment, mode, limits) as opened:
+            return _Run(assignment, mode, limits or assignment.limits, opened, out).grade(submission)
+    except (Faulted, UsageError):
+        raise
+    except Exception as error:  # whatever it is, it is ours: the submission's own problems end in its results
+        raise _faulted([_as_fault(error)], traceback.format_exc(), out) from error
+
+
+def forget_earlier(out: Path) -> None:
+    """Remove what an earlier run left in ``out``, so that nobody takes its score for this run's."""
+    try:
+        for name in (RESULTS, PAGE, FAULT_LOG):
+            if out.is_dir():
+                remove_file(out, name)
+    except OSError as error:
+        raise ResultsFault(
+            f"Earlier results in {str(out)!r} can't be removed: {error.strerror}.",
+            remedy="Remove them by hand, or name another folder with --out.",
+        ) from error
+
+
+def _as_fault(error: Exception) -> Fault:
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, OSError):
+        return EnvironmentFault(
+            f"The system refused something that a grading needs: {error}.",
+            remedy="Look for a full disk, or for a folder that can't be written to; then grade again.",
+        )
+    return Fault(
+        f"The autograder itself broke: {type(error).__name__}: {error}",
+        remedy="Report this with the traceback; no score was given.",
+    )
 
 
 def _faulted(faults: Sequence[Fault], trace: str, out: Path) -> Faulted:
@@ -150,7 +172,14 @@ class _Run:
     def __post_init__(self) -> None:
         self.clock = RunClock(self.limits.run_wall_s)
 
-    def grade(self, source: Path, scratch: Path) -> Graded:
+    def grade(self, source: Path) -> Graded:
+        scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+        try:
+            return self._grade(source, scratch)
+        finally:
+            remove_folder(scratch)
+
+    def _grade(self, source: Path, scratch: Path) -> Graded:
         tree: Tree | IntakeRefused
         try:
             tree = take_in(source, scratch, self.assignment.intake, folders_of(self.assignment.deliverables))
@@ -180,35 +209,25 @@ class _Run:
             wanted=wanted,
         )
         handed_in = HandedIn(self.assignment, tree, sandboxed)
-        fixtures = HandedInFixtures(self.assignment, handed_in, seed, public=self.mode is Mode.CHECK)
+        fixtures = fixtures_of(self.assignment, handed_in, seed, public=self.mode is Mode.CHECK)
         try:
-            code = pytest.main(self._arguments(), plugins=[plugin, fixtures])
+            code = run_session(self.assignment.folder, self._files(), [plugin, fixtures])
         finally:
             if sandboxed is not None:
                 sandboxed.close()
-        if code == pytest.ExitCode.INTERRUPTED and not plugin.broken:
-            raise KeyboardInterrupt
         if plugin.broken:
             raise plugin.broken[0]
-        if code == pytest.ExitCode.INTERNAL_ERROR:
-            raise GraderFault("pytest itself broke on this grader.", remedy="Run pytest on its folder.")
+        if plugin.interrupted:
+            raise KeyboardInterrupt
+        if self.store is None or not ended_well(code):
+            raise GraderFault(
+                f"pytest could not start on this grader (exit code {code}); it said why above.",
+                remedy="Look at the grader's conftest.py first, then run pytest on its folder.",
+            )
         return plugin.faults
 
-    def _arguments(self) -> list[str]:
-        folder = self.assignment.folder
-        names = self.assignment.public_tests if self.mode is Mode.CHECK else []
-        targets = [str(folder / name) for name in names if name.startswith("test_")] or [str(folder)]
-        return [
-            *targets,
-            f"--rootdir={folder.parent}",
-            "--config-file=/dev/null",  # neither our own settings nor a stray pytest.ini
-            "--import-mode=importlib",
-            "--disable-plugin-autoload",
-            "--assert=plain",  # an assertion's message is the author's, without the values compared
-            "--capture=no",
-            "--strict-markers",
-            *(f"-p no:{name}" for name in _NEEDLESS),
-        ]
+    def _files(self) -> list[str]:
+        return self.assignment.public_tests if self.mode is Mode.CHECK else []
 
     def _seed(self, tree: Tree | IntakeRefused) -> int:
         if self.mode is Mode.CHECK:
@@ -269,10 +288,14 @@ class _Run:
 
     def _finish(self) -> Graded:
         assert self.store is not None
-        self.store.finish()
-        document = ResultsDocument.model_validate_json((self.out / "results.json").read_bytes())
-        page = report.html(document, for_student=self.mode is Mode.CHECK)
-        write_file(self.out, PAGE, page.encode("utf-8"), durable=False)
+        path = self.store.finish()
+        try:
+            document = ResultsDocument.model_validate_json(path.read_bytes())
+            page = report.html(document, for_student=self.mode is Mode.CHECK)
+            write_file(self.out, PAGE, page.encode("utf-8"), durable=False)
+        except BaseException:
+            remove_file(self.out, RESULTS)  # a score and a fault don't stand side by side
+            raise
         return Graded(document, self.out, self.store.staff_text(), tuple(lint_visibility(self.declared)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from types import ModuleType
 
 import pytest
 
@@ -83,28 +84,26 @@ def public_seed(assignment: Assignment) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[: _SEED_BITS // 8], "big")
 
 
-class HandedInFixtures:
-    """The fixtures of one run."""
+def fixtures_of(assignment: Assignment, handed_in: HandedIn, seed: int, *, public: bool) -> ModuleType:
+    """One run's fixtures, as a module for pytest, which wants no method for what lives as long as a session.
 
-    def __init__(self, assignment: Assignment, handed_in: HandedIn, seed: int, *, public: bool) -> None:
-        self._assignment, self._handed_in, self._seed, self._public = assignment, handed_in, seed, public
+    ``assignment`` is the manifest, ``submission`` what was handed in, ``seed`` that of the run's cases, and
+    ``public`` says whether students may see the values of these cases.
+    """
+    module = ModuleType("autograder_fixtures")
+    for name, value in (
+        ("assignment", assignment),
+        ("submission", handed_in),
+        ("seed", seed),
+        ("public", public),
+    ):
+        setattr(module, name, _constant(value))
+    return module
 
+
+def _constant(value: object) -> object:
     @pytest.fixture(scope="session")
-    def assignment(self) -> Assignment:
-        """The manifest."""
-        return self._assignment
+    def give() -> object:
+        return value
 
-    @pytest.fixture(scope="session")
-    def submission(self) -> HandedIn:
-        """What was handed in."""
-        return self._handed_in
-
-    @pytest.fixture(scope="session")
-    def seed(self) -> int:
-        """The seed for this run's cases."""
-        return self._seed
-
-    @pytest.fixture(scope="session")
-    def public(self) -> bool:
-        """Whether students may see the values of this run's cases."""
-        return self._public
+    return give

@@ -33,6 +33,7 @@ class Marks:
     visibility: Visibility
     tags: tuple[str, ...]
     evidence: Evidence | None
+    hide_errors: str | None = None  # what the student reads in place of why it failed
 
 
 def read_marks(item: pytest.Item) -> Marks:
@@ -53,6 +54,7 @@ def read_marks(item: pytest.Item) -> Marks:
         visibility=visibility,
         tags=tuple(str(tag) for tag in getattr(function, "__tags__", ())),
         evidence=_evidence(item),
+        hide_errors=getattr(function, "__hide_errors__", None),
     )
 
 
@@ -87,13 +89,23 @@ def _evidence(item: pytest.Item) -> Evidence | None:
 def take_score(item: pytest.Item) -> float | None:
     """The score that the test set by partial_credit's ``set_score``, if it did, and forget it."""
     function: Any = getattr(item, "function", None)
-    if function is None or "__score__" not in vars(function):
+    while function is not None and "__score__" not in vars(function):
+        function = getattr(function, "__wrapped__", None)  # another decorator may stand above partial_credit
+    if function is None:
         return None
     score = function.__score__
-    del function.__score__
+    _forget_score(item)
     if isinstance(score, bool) or not isinstance(score, (int, float)):
         raise _fault(item, f"set the score {score!r}.", "Set a number.")
     return float(score)
+
+
+def _forget_score(item: pytest.Item) -> None:
+    """Wrapping copies a function's attributes, so each layer may have one."""
+    function: Any = getattr(item, "function", None)
+    while function is not None:
+        vars(function).pop("__score__", None)
+        function = getattr(function, "__wrapped__", None)
 
 
 def _fault(item: pytest.Item, what: str, remedy: str) -> GraderFault:

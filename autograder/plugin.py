@@ -1,8 +1,7 @@
 """Our pytest plugin: every collected test becomes one entry of the results, whatever happens to it.
 
 pytest's own reports are not used: their text prints the values that an assertion compared. What a student
-reads is built from our own structured problems (outcome.py), and anything else that a test raises is our
-fault, because a grader's test that fails says so by raising one of those.
+reads is built from our own structured problems (outcome.py); see raised.py for what else a test may raise.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from autograder.marks import MARKERS, Marks, read_marks, take_score
-from autograder.outcome import Evidence, Fault, GraderFault, Outcome, SubmissionProblem, Verdict
+from autograder.outcome import Evidence, Fault, GraderFault, Outcome, Verdict
+from autograder.raised import problem_of
 
 
 @dataclass(slots=True)
@@ -66,10 +66,11 @@ class GradingPlugin:
         self._declare, self._settle, self._wanted = declare, settle, wanted
         self._points: dict[str, float] = {}
         self._marks: dict[str, Marks] = {}
-        self._raised: list[pytest.ExceptionInfo[BaseException]] = []
+        self._raised: list[BaseException] = []
         self._report = TestReport()
         self.faults: list[FaultRecord] = []
         self.broken: list[Fault] = []  # faults of the whole run: no test can be blamed for them
+        self.interrupted = False  # by a person
 
     # --- collection ---
 
@@ -83,6 +84,13 @@ class GradingPlugin:
                 GraderFault(
                     f"The grader's {report.nodeid or 'folder'} can't be collected:\n{report.longrepr}",
                     remedy="Mend the grader's test module; `python -m pytest --collect-only` shows the same.",
+                )
+            )
+        elif report.skipped:  # its tests would be missing from the results without a trace
+            self.broken.append(
+                GraderFault(
+                    f"The grader's {report.nodeid} skips itself as a whole.",
+                    remedy="Skip inside the tests: every test of an assignment stands in the results.",
                 )
             )
 
@@ -101,6 +109,21 @@ class GradingPlugin:
         if self._wanted is not None:
             items[:] = [item for item in items if key_of(item) in self._wanted]
 
+    # --- what ends a whole run ---
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self._break("A grader's test ended the whole run", "Don't call pytest.exit.", excinfo.value)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._break("pytest itself broke on this grader", "Run pytest on its folder.", excinfo.value)
+
+    def _break(self, what: str, remedy: str, error: BaseException) -> None:
+        fault = GraderFault(f"{what}: {type(error).__name__}: {error}", remedy=remedy)
+        fault.__cause__ = error
+        self.broken.append(fault)
+
     # --- one test ---
 
     @pytest.fixture
@@ -111,36 +134,44 @@ class GradingPlugin:
     @pytest.fixture
     def set_score(self) -> Callable[[float], None]:
         """For tests under @partial_credit, whose own function takes this one's place."""
-        raise GraderFault(
-            "A test asks for set_score without @partial_credit.",
-            remedy="Decorate it with @partial_credit(N).",
-        )
+
+        def without_partial_credit(_score: float) -> None:
+            raise GraderFault(
+                "A test asks for set_score without @partial_credit.",
+                remedy="Decorate it with @partial_credit(N).",
+            )
+
+        return without_partial_credit
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._raised, self._report = [], TestReport(evidence=self._marks[key_of(item)].evidence)
         take_score(item)
         start = time.monotonic()
-        try:
-            return (yield)
-        finally:
-            self._end(item, time.monotonic() - start)
+        answer = yield  # an interrupt, or a bug of pytest's, passes through: then this test has not ended
+        self._end(item, time.monotonic() - start)
+        return answer
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         if call.excinfo is not None:
-            self._raised.append(call.excinfo)
+            self._raised.append(call.excinfo.value)
         return (yield)
 
     def _end(self, item: pytest.Item, seconds: float) -> None:
         key = key_of(item)
         try:
-            verdict = self._verdict(item, seconds)
-            self._settle(key, verdict)
+            self._settle(key, self._verdict(item, seconds))
         except Fault as fault:
             self._note_fault(key, fault, traceback.format_exc(), seconds)
+        except Exception as error:  # what the test gave makes no verdict, such as a message that is no text
+            unusable = GraderFault(
+                f"The test {key!r} gave what can't be used: {type(error).__name__}: {error}",
+                remedy="Mend the test; see the traceback.",
+            )
+            self._note_fault(key, unusable, traceback.format_exc(), seconds)
 
     def _verdict(self, item: pytest.Item, seconds: float) -> Verdict:
         score = take_score(item)
@@ -156,12 +187,15 @@ class GradingPlugin:
                 evidence=report.evidence,
                 seconds=seconds,
             )
-        worst = next((info for info in self._raised if not _is_problem(info.value)), self._raised[0])
-        problem = _as_problem(worst)
+        # All of them are looked at, because a fault in the teardown counts before a problem in the test.
+        problem, *_ = [problem_of(error, item.config.rootpath) for error in self._raised]
+        hidden = self._marks[key_of(item)].hide_errors
+        told = hidden if hidden is not None and problem.outcome is Outcome.FAILED else problem.student_text
+        untold = [problem.student_text] if told is hidden else []
         return Verdict(
             problem.outcome,
-            student="\n".join([problem.student_text, *report.notes]),
-            staff="\n".join(filter(None, [problem.staff, *report.staff_notes])),
+            student="\n".join([told, *report.notes]),
+            staff="\n".join(filter(None, [*untold, problem.staff, *report.staff_notes])),
             evidence=report.evidence if problem.outcome is Outcome.FAILED else None,
             seconds=seconds,
         )
@@ -178,34 +212,3 @@ def key_of(item: pytest.Item) -> str:
     """A test's name within its assignment: the node id without the folders above."""
     path, separator, rest = item.nodeid.partition("::")
     return f"{path.rpartition('/')[2]}{separator}{rest}"
-
-
-def _is_problem(error: BaseException) -> bool:
-    return isinstance(
-        error, (SubmissionProblem, pytest.skip.Exception, pytest.fail.Exception, AssertionError)
-    )
-
-
-def _as_problem(info: pytest.ExceptionInfo[BaseException]) -> SubmissionProblem:
-    """The submission's problem that an exception stands for; raises the Fault where it is none."""
-    error = info.value
-    if isinstance(error, SubmissionProblem):
-        return error
-    if isinstance(error, pytest.skip.Exception):
-        return _problem(Outcome.SKIPPED, error.msg or "This test was not run.")
-    if isinstance(error, (AssertionError, pytest.fail.Exception)):
-        # Graders run without pytest's rewriting of assert, so this is the author's sentence and no value.
-        return _problem(Outcome.FAILED, str(error) or "What this test asks for does not hold.")
-    if isinstance(error, Fault):
-        raise error
-    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
-        raise GraderFault("The run was interrupted.", remedy="Grade this submission again.") from error
-    raise GraderFault(
-        f"A grader's test raised {type(error).__name__}: {error}", remedy="Mend the test; see the traceback."
-    ) from error
-
-
-def _problem(outcome: Outcome, message: str) -> SubmissionProblem:
-    problem = SubmissionProblem(message)
-    problem.outcome = outcome
-    return problem

@@ -31,6 +31,8 @@ torch = ["ag-nowhere"]
 """
 BUILD_WAIT_S = 120
 
+pytestmark = pytest.mark.xdist_group("environment")  # one worker, so that one environment is made for all
+
 
 def wheel(folder: Path, name: str) -> None:
     """The smallest wheel that pip installs."""

@@ -25,7 +25,7 @@ ASSIGNMENT = "gatech_convnet"
 SUBMISSIONS = (
     "excellent",
     "slip_conv_dx_stride_ignored",
-    "limit_endless_loop",
+    "import_endless",
     "limit_memory",
     "limit_processes",
     "cheat_leaves_a_daemon",

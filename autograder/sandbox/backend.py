@@ -39,6 +39,9 @@ class Jail(Protocol):
 
     def exact_memory_mib(self) -> float: ...
 
+    def orphaned(self) -> bool:
+        """Whether what the box runs on has died, and the box with it, through no doing of its code's."""
+
     def kill(self) -> None:
         """Kill everything in the box; returns when nothing is left. May be called twice, from any thread."""
 
@@ -51,6 +54,7 @@ class Backend(Protocol):
 
     name: str
     isolates: bool
+    spec: BoxSpec
 
     def launch(self, tree: Path) -> Jail:
         """A box with a copy of ``tree`` in its home, confined and ready; raises SandboxFault."""

@@ -58,6 +58,7 @@ def confine(box: Box) -> None:
     enter_home(box)
     landlock.restrict(
         readable=[Path(path) for path in box.readable],
+        listable=[Path(path) for path in box.listable],
         writable=[Path(box.home), *(Path(path) for path in DEVICES_WRITE)],
     )
     rules.load()

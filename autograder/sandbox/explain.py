@@ -1,142 +1,126 @@
 """Turns what the sandbox reports of an exception into a sentence that tells a student what to do.
 
-A report is untrusted text: every field is checked and capped before it is used. The exception's own text may
-hold hidden inputs (a student can raise with anything), so it goes to ``detail``, which callers show only for
-public cases; what is always shown is the exception's type, the student's own line, and our hint.
+A report is untrusted: student code can forge every field of it, and may have seen hidden inputs. So a field
+of the wrong type counts as missing, and what is always shown is the exception's type (a name that Python or
+NumPy has), the student's line as it was handed in (sources.py), and our own hint. The exception's text is
+shown for public cases, and otherwise only where it is one of those that hold nothing to hide (harmless.py);
+callers find it in ``detail``.
 """
 
 from __future__ import annotations
 
+import builtins
 import re
 import signal
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.outcome import ProcessEnded, StudentException
+import numpy as np
 
-_BUILTIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
+from autograder.outcome import ProcessEnded, StudentException
+from autograder.sandbox.harmless import harmless
+from autograder.sandbox.hints import hint
+from autograder.sandbox.placeholders import NOT_INSTALLED, REASONS, is_below
+from autograder.sandbox.sources import Sources
+
 _TEXT = 600  # characters of an exception's text that a message may hold
 _LINE = 120
+_MOST_REPLACED = 50
+_OF_ITS_OWN = "an exception of its own"
+# Exceptions of libraries: by a name that students can look up, or as the one of Python's that they are.
+_LIBRARY: dict[str, type[BaseException]] = {
+    "AxisError": np.exceptions.AxisError,
+    "LinAlgError": np.linalg.LinAlgError,
+    "JSONDecodeError": ValueError,
+    "UnpicklingError": Exception,
+    "CalledProcessError": Exception,
+    "TimeoutExpired": Exception,
+    "URLError": OSError,
+    "HTTPError": OSError,
+    "gaierror": OSError,
+}
+_PRIVATE: dict[str, type[BaseException]] = {
+    "_ArrayMemoryError": MemoryError,
+    "UFuncTypeError": TypeError,
+    "_UFuncNoLoopError": TypeError,
+    "_UFuncBinaryResolutionError": TypeError,
+    "_UFuncInputCastingError": TypeError,
+    "_UFuncOutputCastingError": TypeError,
+}
+_BOX = re.compile(r"/[^\s'\"]*/autograder-box-[^/\s'\"]+/home/(?:tree/)?")
+_NO_SUCH_MODULE = re.compile(r"No module named '([\w.]+)'")
+_MODULE = re.compile(r"module '([\w.]+)' has no attribute")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A mistake that we know by the exception that it raises."""
+class Trusted:
+    """What is known without the sandbox: the submission's files, and what its homework forbids and why."""
 
-    types: tuple[str, ...]
-    pattern: str
-    hint: str
-
-
-_KNOWN: tuple[_Known, ...] = (
-    _Known(
-        ("AttributeError",),
-        r"module 'numpy' has no attribute '(int|float|bool|object|str|complex|long|unicode)'",
-        "`np.{0}` was removed in NumPy 1.24: write plain `{0}` in its place "
-        "(for long: int, for unicode: str).",
-    ),
-    _Known(
-        ("AttributeError",),
-        r"(?:module 'numpy' has no attribute|`np\.)[ ']?(\w+)",
-        "This NumPy has no `np.{0}`; look up its present name in NumPy's documentation.",
-    ),
-    _Known(
-        ("SyntaxError",),
-        r"Missing parentheses in call to '(print|exec)'",
-        "This is Python 2 syntax: in Python 3 `{0}` is a function, so write {0}(...).",
-    ),
-    _Known(
-        ("SyntaxError",),
-        r"multiple exception types must be parenthesized|leading zeros in decimal|invalid decimal literal"
-        r"|invalid string prefix",
-        "This looks like Python 2 syntax; the homework is graded with Python 3.",
-    ),
-    _Known(("TabError",), r"", "Indent with spaces only: Python 3 refuses tabs mixed with spaces."),
-    _Known(("IndentationError",), r"", "Check the indentation of that line and the one above it."),
-    _Known(
-        ("SyntaxError",), r"", "Python can't read this line, or the one above it; run the file once yourself."
-    ),
-    _Known(
-        ("NameError",),
-        r"name '(xrange|unicode|raw_input|reduce|long|basestring|unichr)' is not defined",
-        "`{0}` is Python 2; in Python 3 write `range`, `str`, `input`, `functools.reduce` or `int`.",
-    ),
-    _Known(
-        ("TypeError",),
-        r"'(?:numpy\.)?float(?:64|32)?' object cannot be interpreted as an integer"
-        r"|slice indices must be integers|expected a sequence of integers or a single integer",
-        "In Python 3 `/` gives a float, also for whole numbers: use `//` where you "
-        "compute a size or an index.",
-    ),
-    _Known(
-        ("IndexError",),
-        r"only integers, slices",
-        "An index is a float: in Python 3 `/` gives a float, so use `//` to compute an index.",
-    ),
-    _Known(("NotImplementedError",), r"", "This function is not written yet."),
-    _Known(("RecursionError",), r"", "A function calls itself without end."),
-    _Known(
-        ("MemoryError", "_ArrayMemoryError"),
-        r"",
-        "It asked for more memory than it may have: look for an array with a wrong shape.",
-    ),
-    _Known(
-        ("BlockingIOError", "RuntimeError"),
-        r"Resource temporarily unavailable|can't start new thread",
-        "It started more processes or threads than it may have.",
-    ),
-    _Known(
-        ("OSError",), r"File too large", "It wrote a larger file than it may; don't write files while graded."
-    ),
-    _Known(
-        ("PermissionError",),
-        r"",
-        "It reached for a file outside the submission, or did something that is not allowed while graded.",
-    ),
-    _Known(
-        ("FileNotFoundError",),
-        r"",
-        "Files outside your submission aren't there while it is graded: don't load data "
-        "when the file is imported.",
-    ),
-    _Known(
-        ("OSError",), r"not supported|Network is unreachable", "There is no network while you are graded."
-    ),
-    _Known(
-        ("ImportError", "ModuleNotFoundError"),
-        r"",
-        "Check the spelling, and that the file it comes from is in your submission.",
-    ),
-    _Known(
-        ("SystemExit", "KeyboardInterrupt"),
-        r"",
-        "Don't end the program from inside a function (exit(), sys.exit()).",
-    ),
-    _Known(
-        ("ZeroDivisionError", "IndexError", "ValueError", "TypeError", "UnboundLocalError", "KeyError"),
-        r"",
-        "Try the function by hand with small arrays, for other strides, pads and shapes "
-        "than the notebook's too.",
-    ),
-)
+    sources: Sources = field(default_factory=Sources)
+    forbidden: tuple[str, ...] = ()
+    reason: str = ""
 
 
-def explain(report: Any, doing: str) -> StudentException:
-    """The problem that a report of the sandbox describes; any report, however odd, gives one."""
-    report = report if isinstance(report, dict) else {}
-    kind = str(report.get("type", ""))
-    shown = kind if _BUILTIN.fullmatch(kind) else "an exception of its own"
-    text = str(report.get("text", ""))[:_TEXT]
-    if shown == "ModuleUnavailable":
-        return StudentException(_unavailable(text, doing), exception=shown, hint=_where(report))
-    hint = _hint(kind, text, report)
-    where = _where(report)
-    message = f"{_subject(doing)} raised {shown}{where and f' {where}'}."
-    return StudentException(message, exception=shown, detail=text, hint=hint, staff=f"{shown}: {text}")
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A report of the sandbox with every field of the right type, and none of them believed."""
+
+    type: str
+    bases: tuple[str, ...]
+    text: str
+    file: str
+    line: int
+    replaced: tuple[str, ...]
+
+    @classmethod
+    def read(cls, raw: Any) -> _Report:
+        raw = raw if isinstance(raw, dict) else {}
+        frames = raw.get("frames")
+        file, line = "", 0
+        match frames[-1] if isinstance(frames, list) and frames else None:
+            case [str(name), int(number), *_]:
+                file, line = name, number
+        text = raw.get("text")
+        return cls(
+            type=raw["type"] if isinstance(raw.get("type"), str) else "",
+            bases=_strings(raw.get("bases"))[:10],
+            text=_BOX.sub("", text[:_TEXT]).strip() if isinstance(text, str) else "",
+            file=file,
+            line=line,
+            replaced=_strings(raw.get("replaced"))[:_MOST_REPLACED],
+        )
 
 
-def _unavailable(text: str, doing: str) -> str:
-    return f"{_subject(doing)} used {text.rstrip('.')}."
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def explain(
+    report: Any, doing: str, *, public: bool = False, trusted: Trusted | None = None
+) -> StudentException:
+    """The problem that a report of the sandbox describes; any report, however odd, gives one.
+
+    ``public`` says that the student may see whatever the exception says: no hidden input was in reach.
+    """
+    found = _Report.read(report)
+    trusted = trusted or Trusted()
+    where = _where(found, trusted.sources)
+    if found.type == "ModuleUnavailable":
+        return _unavailable(found, doing, where, trusted)
+    shown, types = _name(found)
+    said = harmless(found.text, trusted.sources) if types[0] in _SPEAKING else ""
+    aside = f" ({said})" if said else ""
+    message = f"{_subject(doing)} raised {shown}{aside}{where and f' {where}'}."
+    if public and found.text and found.text != said:
+        message = f"{message}\nIt said: {found.text}"
+    return StudentException(
+        message,
+        exception=shown,
+        detail=found.text,
+        hint=_hint(found, types, doing, where, public=public, trusted=trusted),
+        staff=f"{found.type[:100]}: {found.text}",
+    )
 
 
 def _subject(doing: str) -> str:
@@ -144,28 +128,106 @@ def _subject(doing: str) -> str:
     return f"The {doing[4:]}" if doing.startswith("the ") else doing
 
 
-def _hint(kind: str, text: str, report: dict[str, Any]) -> str:
-    bases = report.get("bases")
-    names = {kind, *(str(name) for name in bases[:10])} if isinstance(bases, list) else {kind}
-    for known in _KNOWN:
-        if names.isdisjoint(known.types):
-            continue
-        found = re.search(known.pattern, text)
-        if found:
-            return known.hint.format(*found.groups())
-    return "Try the function by hand with small arrays until it runs."
-
-
-def _where(report: dict[str, Any]) -> str:
-    """The student's own innermost line: file, line number and source."""
-    frames = report.get("frames")
-    if not isinstance(frames, list) or not frames:
+def _where(report: _Report, sources: Sources) -> str:
+    """The student's own innermost line: file, number, and the line as it was handed in."""
+    source = sources.line(report.file, report.line)
+    if source is None:
         return ""
-    match frames[-1]:
-        case [str(file), int(line), str(), str(source)]:
-            quoted = f": `{source.strip()[:_LINE]}`" if source.strip() else ""
-            return f"at {file[:200]}, line {line}{quoted}"
-    return ""
+    quoted = f": `{source[:_LINE]}`" if source else ""
+    return f"at {report.file[:200]}, line {report.line}{quoted}"
+
+
+# --- the exception's name ----------------------------------------------------------------------------
+
+
+def _exception(name: str) -> type[BaseException] | None:
+    """Python's own exception of that name."""
+    kind = getattr(builtins, name, None) if name.isidentifier() else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
+
+
+def _name(report: _Report) -> tuple[str, tuple[str, ...]]:
+    """What to call an exception, and the names by which hints know it, its own first."""
+    if kind := _exception(report.type):
+        return kind.__name__, _names(kind)
+    if kind := _PRIVATE.get(report.type):
+        return kind.__name__, _names(kind)
+    if kind := _LIBRARY.get(report.type):
+        return report.type, (report.type, *_names(kind))
+    for base in report.bases:
+        kind = _exception(base)
+        if kind not in (None, Exception, BaseException):
+            assert kind is not None
+            return f"{_OF_ITS_OWN} (a kind of {kind.__name__})", (_OF_ITS_OWN,)
+    return _OF_ITS_OWN, (_OF_ITS_OWN,)
+
+
+def _names(kind: type[BaseException]) -> tuple[str, ...]:
+    return tuple(base.__name__ for base in kind.__mro__)
+
+
+_SPEAKING = frozenset(
+    (*(name for name in vars(builtins) if _exception(name)), "AxisError", "LinAlgError")
+)  # exceptions whose text Python or NumPy chose
+
+
+# --- what to do --------------------------------------------------------------------------------------
+
+
+def _hint(  # noqa: PLR0913  (two sides of one question: what was reported, and what may be said of it)
+    report: _Report, types: Sequence[str], doing: str, where: str, *, public: bool, trusted: Trusted
+) -> str:
+    missing = _missing_module(report, types, trusted)
+    if missing:
+        return missing
+    if types[0] == _OF_ITS_OWN:
+        return "Your own code raises this: look at the condition that leads there."
+    if not where and "TypeError" in types and report.text.startswith(f"{doing} "):
+        return "It is called with other arguments than its `def` line takes: keep that line as it was given."
+    found = hint(types, report.text, (lambda _word: True) if public else trusted.sources.has_word)
+    if found:
+        return found
+    if doing.startswith("the import"):
+        return "Run the file once yourself: it must import without an error."
+    return "Call the function yourself with small inputs of several shapes, until it runs."
+
+
+def _missing_module(report: _Report, types: Sequence[str], trusted: Trusted) -> str:
+    """Where a module was replaced, and that may be why a name, an attribute or an import isn't there."""
+    sources = trusted.sources
+    replaced = [name for name in report.replaced if sources.has_dotted(name)]
+    blamed: list[str] = []
+    if "NameError" in types:
+        stars = sources.star_imports(report.file)
+        blamed = [name for name in replaced if any(name == s or name.endswith(f".{s}") for s in stars)]
+    elif "ImportError" in types:
+        named = _NO_SUCH_MODULE.match(report.text)
+        blamed = [named[1]] if named and sources.has_dotted(named[1]) else []
+    elif "AttributeError" in types:
+        named = _MODULE.match(report.text)
+        blamed = [name for name in replaced if named and name == named[1]]
+    if not blamed:
+        return ""
+    if sources.is_own_module(blamed[0]):
+        return f"There is no module {blamed[0]} among the files of your submission."
+    return f"The module {blamed[0]} isn't installed where you are graded: do without it here."
+
+
+def _unavailable(report: _Report, doing: str, where: str, trusted: Trusted) -> StudentException:
+    """The problem of code that used a module which a placeholder stood in for."""
+    name, _, why = report.text.partition(": ")
+    if not trusted.sources.has_dotted(name):
+        name, why = "a module that isn't there", ""
+    elif is_below(name, trusted.forbidden):
+        why = trusted.reason or "This homework is to be done without it."
+    elif why not in REASONS:
+        why = NOT_INSTALLED
+    return StudentException(
+        f"{_subject(doing)} used {name}{where and f' {where}'}.",
+        exception="ModuleUnavailable",
+        hint=f"{why[:1].upper()}{why[1:].rstrip('.')}." if why else "Do without it here.",
+        staff=f"ModuleUnavailable: {report.text}",
+    )
 
 
 def explain_exit(status: int | None, doing: str) -> ProcessEnded:
@@ -176,19 +238,26 @@ def explain_exit(status: int | None, doing: str) -> ProcessEnded:
             f"{what}.", hint="Don't end or kill processes, nor start programs, from your code."
         )
     if status >= 0:
+        code = f", with exit code {status}" if status < _EXIT_CODES else ""
         return ProcessEnded(
-            f"{what}, with exit code {status}.",
-            hint="Don't end the program from inside a function (os._exit(), exit()).",
+            f"{what}{code}.", hint="Don't end the program from inside a function (os._exit(), exit())."
         )
     try:
         name = signal.Signals(-status).name
     except ValueError:
-        name = f"signal {-status}"
+        return ProcessEnded(f"{what}, killed by a signal.", hint=_SIGNAL_HINT)
     if name == "SIGXCPU":
         return ProcessEnded(
             f"{what}: it used up its processor time.", hint="Look for a loop that never ends."
         )
-    return ProcessEnded(
-        f"{what}, killed by {name}.",
-        hint="Usually this is memory that a compiled extension misused, or a process that killed itself.",
-    )
+    return ProcessEnded(f"{what}, killed by {name}.", hint=_SIGNAL_HINTS.get(name, _SIGNAL_HINT))
+
+
+_EXIT_CODES = 256
+_SIGNAL_HINT = "Usually a compiled extension misused memory, or the process killed itself."
+_SIGNAL_HINTS = {
+    "SIGKILL": "Usually it used more memory than the machine has; look for an array with a wrong shape.",
+    "SIGSEGV": "Usually a compiled extension misused memory, or a recursion went too deep; don't raise "
+    "Python's recursion limit.",
+    "SIGSYS": "It asked the system for something that no homework needs: take that out.",
+}

@@ -46,6 +46,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._lock = threading.Lock()
+        self.started = 0  # how often: one that died is replaced, but its boxes died with it
 
     def launch(self, box: Box, control: socket.socket, output_fd: int) -> int:
         """Fork a box's first process; returns its process id."""
@@ -63,6 +64,10 @@ class ForkServer:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    def alive(self) -> bool:
+        """Whether it runs, as far as the kernel has told by now."""
+        return self._process is not None and self._process.poll() is None
 
     def _ask(self, request: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         with self._lock:
@@ -84,6 +89,7 @@ class ForkServer:
             ours, theirs = socket.socketpair()
             with theirs:
                 self._process = self._start(theirs.fileno())
+                self.started += 1
             self._channel = Channel(ours)
             hello, _ = self._channel.receive(_MAX_REPLY, seconds=_START_S)
             if "ready" not in hello:

@@ -64,11 +64,12 @@ def abi_version() -> int:
         raise
 
 
-def restrict(*, readable: Iterable[Path], writable: Iterable[Path]) -> int:
+def restrict(*, readable: Iterable[Path], writable: Iterable[Path], listable: Iterable[Path] = ()) -> int:
     """Confine this process to ``readable`` (read and execute) and ``writable`` paths; returns the ABI used.
 
-    Paths that don't exist are left out: what isn't there needs no permission. Sets no-new-privs, without
-    which the kernel refuses. Raises OSError where Landlock isn't to be had.
+    Of what lies below ``listable``, only the names can be read. Paths that don't exist are left out: what
+    isn't there needs no permission. Sets no-new-privs, without which the kernel refuses. Raises OSError
+    where Landlock isn't to be had.
     """
     abi = abi_version()
     if abi < 1:
@@ -80,6 +81,8 @@ def restrict(*, readable: Iterable[Path], writable: Iterable[Path]) -> int:
     try:
         for path in readable:
             _allow(ruleset, path, READ & rights)
+        for path in listable:
+            _allow(ruleset, path, _READ_DIR)
         for path in writable:
             _allow(ruleset, path, rights)
         if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:

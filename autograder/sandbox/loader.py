@@ -10,6 +10,7 @@ from types import ModuleType
 
 from autograder.sandbox.placeholders import ForbiddenModules, MissingModules
 
+_ODD_NAME = "module"  # what a file is imported as whose own name can't be a module's
 _LOOSE_PACKAGE = "submission"  # the package that a module lying outside any package is given
 
 
@@ -44,23 +45,39 @@ class Loader:
         for place in (file.parent, self.tree, top):
             if str(place) not in sys.path:
                 sys.path.insert(0, str(place))
-        if folders:
-            name = ".".join([*(folder.name for folder in folders), file.stem])
-            return importlib.import_module(name)
-        return _load_loose(file)
+        if not folders:
+            return _load_loose(file)
+        package = ".".join(folder.name for folder in folders)
+        if "." in file.stem:
+            importlib.import_module(package)
+            return _load_as(f"{package}.{_ODD_NAME}", file)
+        return importlib.import_module(f"{package}.{file.stem}")
 
 
 def _package_folders(file: Path, tree: Path) -> list[Path]:
-    """The packages that ``file`` lies in, outermost first; empty for a file that lies in none."""
+    """The packages that ``file`` lies in, outermost first; empty for a file that lies in none.
+
+    A folder called as one of Python's own modules, such as "code" or "test", makes none: Python would find
+    its own.
+    """
     chain: list[Path] = []
     folder = file.parent
     while folder != tree and folder.name.isidentifier():
         chain.insert(0, folder)
         folder = folder.parent
     declared = [folder for folder in chain if (folder / "__init__.py").is_file()]
-    if declared:
-        return chain[chain.index(declared[0]) :]
-    return chain[-1:]
+    chain = chain[chain.index(declared[0]) :] if declared else chain[-1:]
+    while chain and _is_taken(chain[0]):
+        del chain[0]
+    return chain
+
+
+def _is_taken(folder: Path) -> bool:
+    """Whether importing a folder's name gives another module than the one that the folder makes."""
+    loaded = sys.modules.get(folder.name)
+    if loaded is not None:
+        return str(folder) not in list(getattr(loaded, "__path__", ()))
+    return folder.name in sys.stdlib_module_names
 
 
 def _load_loose(file: Path) -> ModuleType:
@@ -69,11 +86,16 @@ def _load_loose(file: Path) -> ModuleType:
     package.__path__ = [str(file.parent)]
     sys.modules.setdefault(_LOOSE_PACKAGE, package)
     if not file.stem.isidentifier():
-        spec = importlib.util.spec_from_file_location(f"{_LOOSE_PACKAGE}.module", file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        return module
+        return _load_as(f"{_LOOSE_PACKAGE}.{_ODD_NAME}", file)
     return importlib.import_module(f"{_LOOSE_PACKAGE}.{file.stem}")
+
+
+def _load_as(name: str, file: Path) -> ModuleType:
+    """Import a file whose own name can't be a module's."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -16,7 +16,7 @@ from autograder.outcome import EnvironmentFault, SandboxFault
 from autograder.sandbox.backend import BoxSpec, make_home, remove_folder
 from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.forkserver import ForkServer, open_pipe
-from autograder.sandbox.policy import Box, readable_paths
+from autograder.sandbox.policy import Box, listable_paths, readable_paths
 from autograder.sandbox.processes import Usage, any_process_of, exact_memory_mib, has_uid, in_group, usage
 from autograder.sandbox.uids import UidLease, lease
 from autograder.sandbox.wire import WireError
@@ -35,11 +35,13 @@ class _LocalJail:
         output_fd: int,
         home: Path,
         belongs: Callable[[str, bytes], bool],
+        server: ForkServer,
         kill_all: Callable[[], None],
         release: Callable[[], None],
     ) -> None:
         self.control, self.output_fd, self.home = control, output_fd, home
         self._belongs, self._kill_all, self._release = belongs, kill_all, release
+        self._server, self._born = server, server.started
         self._lock = threading.Lock()
         self._dead = self._closed = False
 
@@ -48,6 +50,9 @@ class _LocalJail:
 
     def exact_memory_mib(self) -> float:
         return exact_memory_mib(self._belongs)
+
+    def orphaned(self) -> bool:
+        return self._server.started != self._born or not self._server.alive()
 
     def kill(self) -> None:
         with self._lock:
@@ -72,7 +77,7 @@ class _LocalBackend:
     """What both have in common: a fork server, a home for each box, and the greeting of its first process."""
 
     def __init__(self, spec: BoxSpec) -> None:
-        self._spec = spec
+        self.spec = spec
         self._readable = readable_paths(spec.unavailable)
         self._server = ForkServer(spec.preload, spec.limits.threads)
 
@@ -86,10 +91,11 @@ class _LocalBackend:
     def _box(self, home: Path, users: UidLease | None) -> Box:
         return Box(
             home=str(home),
-            limits=self._spec.limits,
+            limits=self.spec.limits,
             readable=self._readable,
-            unavailable=self._spec.unavailable,
-            unavailable_reason=self._spec.unavailable_reason,
+            listable=listable_paths(),
+            unavailable=self.spec.unavailable,
+            unavailable_reason=self.spec.unavailable_reason,
             uid=users.uid if users else None,
             reaper_uid=users.reaper_uid if users else None,
         )
@@ -148,6 +154,7 @@ class Privdrop(_LocalBackend):
             output_fd=output_fd,
             home=home,
             belongs=has_uid(users.uid),
+            server=self._server,
             kill_all=lambda: self._kill(users),
             release=users.release,
         )
@@ -193,6 +200,7 @@ class Unconfined(_LocalBackend):
             output_fd=output_fd,
             home=home,
             belongs=in_group(pid),
+            server=self._server,
             kill_all=kill_group,
             release=lambda: None,
         )

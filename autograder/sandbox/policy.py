@@ -19,6 +19,7 @@ PROGRAM_FOLDERS = ("/usr/bin", "/bin")
 LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib")
 DEVICES_READ = ("/dev/urandom", "/dev/random", "/dev/zero")
 DEVICES_WRITE = ("/dev/null",)
+OUR_PACKAGES = frozenset(("autograder", "graders", "reference", "fixtures"))  # should they be installed
 LOADER_CACHE = "/etc/ld.so.cache"
 
 
@@ -41,12 +42,14 @@ class Box:
     """One confinement: where student code lives and what it may reach.
 
     ``home`` belongs to the box's user and is all that it may write; ``readable`` is all else that it may
-    read. ``uid`` is None for a backend that drops nothing.
+    read, ``listable`` the folders whose names alone it may read. ``uid`` is None for a backend that drops
+    nothing.
     """
 
     home: str
     limits: BoxLimits
     readable: tuple[str, ...]
+    listable: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
     unavailable_reason: str = ""
     uid: int | None = None
@@ -61,7 +64,7 @@ class Box:
     def from_json(cls, data: dict[str, Any]) -> Box:
         known = {field.name: data[field.name] for field in fields(cls)}
         known["limits"] = BoxLimits(**data["limits"])
-        for name in ("readable", "unavailable"):
+        for name in ("readable", "listable", "unavailable"):
             known[name] = tuple(known[name])
         return cls(**known)
 
@@ -72,7 +75,7 @@ def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
     A package that a homework forbids is left out here, so that no trick with the import system inside the
     sandbox brings it back: the kernel won't open its files.
     """
-    forbidden = {name.partition(".")[0].lower() for name in unavailable}
+    forbidden = OUR_PACKAGES | {name.partition(".")[0].lower() for name in unavailable}
     paths = [*DEVICES_READ, LOADER_CACHE, *PROGRAM_FOLDERS, str(Path(sys.executable).parent)]
     paths.append(str(Path(sys.executable).resolve().parent))
     for folder in LIBRARY_FOLDERS:
@@ -82,6 +85,13 @@ def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
     for name in ("purelib", "platlib"):
         paths += _without(Path(sysconfig.get_path(name)), lambda entry: _distribution(entry) in forbidden)
     return tuple(dict.fromkeys(os.path.realpath(path) for path in paths))
+
+
+def listable_paths() -> tuple[str, ...]:
+    """The folders that packages lie in. Python lists one before it opens a file in it, so without this no
+    package could be imported where another one is left out."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple(dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in names))
 
 
 def _is_other_python(entry: str) -> bool:

@@ -72,7 +72,7 @@ def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) 
     submission = Submission(backend, tree, _PROBE_LIMITS, RunClock(_PROBE_LIMITS.wall_s * 2))
     try:
         with submission.module("probe.py").scene() as scene:
-            answers = scene.call("run", str(secret), str(target), port, os.getpid()).fetch()
+            answers = scene.call("run", str(secret), __file__, str(target), port, os.getpid()).fetch()
     except SubmissionProblem as problem:
         raise EnvironmentFault(
             f"The sandbox's own probe did not run: {problem.message} {problem.staff}",
@@ -103,6 +103,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "groups dropped": lambda found: found == 0,
     "no way back to root": _is_refused,
     "secret unreadable": _is_refused,
+    "engine unreadable": _is_refused,
     "writing outside refused": _is_refused,
     "other processes hidden": _is_refused,
     "network refused": _is_refused,

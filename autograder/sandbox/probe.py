@@ -50,13 +50,14 @@ def _packages():
     return "yes" if colorsys else "no"
 
 
-def run(secret, outside, port, grader):
+def run(secret, engine, outside, port, grader):
     """What happened to each try, by name; the trusted side knows which answer each must be."""
     return {
         "user dropped": os.getuid(),
         "groups dropped": len(os.getgroups()),
         "no way back to root": _try(lambda: os.setresuid(0, 0, 0)),
         "secret unreadable": _try(lambda: _read(secret)),
+        "engine unreadable": _try(lambda: _read(engine)),
         "writing outside refused": _try(lambda: _write(outside)),
         "other processes hidden": _try(lambda: _read(f"/proc/{grader}/environ")),
         "network refused": _connect(port),

@@ -28,7 +28,9 @@ _DENIED = (
     # the machine
     "personality mknod mknodat init_module finit_module delete_module kexec_load kexec_file_load reboot "
     "swapon swapoff syslog acct quotactl settimeofday clock_settime adjtimex clock_adjtime sethostname "
-    "setdomainname iopl ioperm vhangup"
+    "setdomainname iopl ioperm vhangup "
+    # marks on files that others may write: Landlock guards what is in a file, not what is attached to it
+    "setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat"
 ).split()
 # No such call: memory without a process that it counts for, and clone3, whose flags lie behind a pointer
 # that no filter can read (glibc then falls back to clone).
@@ -43,6 +45,9 @@ _NAMESPACE_FLAGS = (
     0x20000000,  # CLONE_NEWPID
     0x40000000,  # CLONE_NEWNET
 )
+# A datagram socket can send to any path, also one end of a pair (AF_UNIX makes SOCK_RAW one too).
+_DATAGRAM_TYPES = (socket.SOCK_DGRAM, socket.SOCK_RAW)
+_TYPE_MASK = 0xF  # the type's other bits are flags
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
 
@@ -61,8 +66,12 @@ def build_filter() -> Any:
         _deny(rules, pyseccomp.ERRNO(errno.ENOSYS), name)
     # EOPNOTSUPP, not EACCES: libzmq aborts on the latter.
     no_family = pyseccomp.ERRNO(errno.EOPNOTSUPP)
-    for name in ("socket", "socketpair"):
-        rules.add_rule(no_family, name, pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX)))
+    # Not even AF_UNIX: Landlock doesn't guard connecting to a path, and machines have sockets that everybody
+    # may write to (/dev/log). A connected pair leads nowhere else, and asyncio needs one.
+    rules.add_rule(no_family, "socket")
+    rules.add_rule(no_family, "socketpair", pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX)))
+    for kind in _DATAGRAM_TYPES:
+        rules.add_rule(no_family, "socketpair", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _TYPE_MASK, int(kind)))
     for flag in _NAMESPACE_FLAGS:
         rules.add_rule(denied, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
     for request in _TERMINAL_INJECTION:

@@ -11,12 +11,13 @@ Every failure of the submission's comes out as a `SubmissionProblem`, every fail
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -24,13 +25,16 @@ from autograder.outcome import CheckFailed, LimitExceeded, ProcessEnded, Sandbox
 from autograder.sandbox import wire
 from autograder.sandbox.backend import Backend, Jail
 from autograder.sandbox.channel import Channel, DeadlineExceeded
-from autograder.sandbox.explain import explain, explain_exit
+from autograder.sandbox.explain import Trusted, explain, explain_exit
 from autograder.sandbox.guard import Guard
 from autograder.sandbox.policy import MIB, BoxLimits
+from autograder.sandbox.sources import Sources
 
 _CONTROL_BYTES = 1 << 20
 _STATUS_S = 2.0  # a scene that closed its channel has ended or is about to
 _INPUT = "a test's input"
+_KINDS = ("array", "tuple", "list", "dict", "number", "none")
+_MOST_ITEMS = 2**31  # of a container; a length beyond it is made up
 _SEND_S = 30.0  # a box that doesn't read what it is sent for so long is hung
 
 
@@ -53,8 +57,8 @@ class RunClock:
 class _OpenBox:
     """A running box, its guard, and the time that student code has used in it."""
 
-    def __init__(self, jail: Jail, limits: BoxLimits, clock: RunClock) -> None:
-        self.jail, self.limits, self.clock = jail, limits, clock
+    def __init__(self, jail: Jail, limits: BoxLimits, clock: RunClock, trusted: Trusted) -> None:
+        self.jail, self.limits, self.clock, self.trusted = jail, limits, clock, trusted
         self.guard = Guard(jail, limits)
         self.alive = True
 
@@ -73,8 +77,8 @@ class _OpenBox:
             raise LimitExceeded("wall_s", self.limits.wall_s, doing=doing) from error
         except wire.FrameTooLarge as error:
             self.kill()
-            used = round(error.announced / MIB)
-            raise LimitExceeded("message_mib", self.limits.message_mib, used, doing=doing) from error
+            allowed, used = error.allowed / MIB, math.ceil(error.announced / MIB)
+            raise LimitExceeded("message_mib", allowed, used, doing=doing) from error
         except wire.WireError as error:
             self.kill()
             raise ProcessEnded(
@@ -86,6 +90,7 @@ class _OpenBox:
             raise self._why_it_ended(doing) from error
 
     def _why_it_ended(self, doing: str) -> SubmissionProblem:
+        self._own_up()
         if self.guard.exceeded is not None:
             self.kill()
             found = self.guard.exceeded
@@ -93,8 +98,26 @@ class _OpenBox:
         return ProcessEnded("", staff="the channel was closed")
 
     def kill(self) -> None:
+        """End the box. Raises SandboxFault where it had ended already through us."""
         self.alive = False
         self.jail.kill()
+        self._own_up()
+
+    def _own_up(self) -> None:
+        """Raise SandboxFault where we broke: the submission must not pay for a box that died through us."""
+        watchdog, orphaned = self.guard.error, self.jail.orphaned()
+        if watchdog is None and not orphaned:
+            return
+        self.alive = False  # another try gets another box
+        if watchdog is not None:
+            raise SandboxFault(
+                f"The watchdog of a sandbox failed: {type(watchdog).__name__}: {watchdog}.",
+                remedy="Report this with the traceback; the grading was not counted.",
+            ) from watchdog
+        raise SandboxFault(
+            "The sandbox's fork server died, and its boxes with it.",
+            remedy="Grade again; if it happens again, look in the machine's log for an out-of-memory kill.",
+        )
 
     def close(self) -> str:
         """End the box; returns what it printed. Raises SandboxFault if its guard had failed."""
@@ -105,10 +128,7 @@ class _OpenBox:
         finally:
             self.jail.close()
         if self.guard.error is not None:
-            raise SandboxFault(
-                f"The watchdog of a sandbox failed: {type(self.guard.error).__name__}: {self.guard.error}.",
-                remedy="Report this with the output above; the grading was not counted.",
-            ) from self.guard.error
+            self._own_up()
         return self.guard.output
 
 
@@ -117,6 +137,8 @@ class Submission:
 
     def __init__(self, backend: Backend, tree: Path, limits: BoxLimits, clock: RunClock) -> None:
         self._backend, self._tree, self._limits, self._clock = backend, tree, limits, clock
+        spec = backend.spec
+        self._trusted = Trusted(Sources(tree), spec.unavailable, spec.unavailable_reason)
         self._modules: dict[str, Module] = {}
 
     def module(self, path: str) -> Module:
@@ -128,7 +150,7 @@ class Submission:
     def _open(self) -> _OpenBox:
         if self._clock.remaining <= 0:
             raise LimitExceeded("run_wall_s", self._clock.allowed)
-        return _OpenBox(self._backend.launch(self._tree), self._limits, self._clock)
+        return _OpenBox(self._backend.launch(self._tree), self._limits, self._clock, self._trusted)
 
     @property
     def printed(self) -> dict[str, str]:
@@ -175,9 +197,9 @@ class Module:
             box.kill()
             raise ended if ended.message else explain_exit(None, doing) from ended
         if "raised" in reply:
-            raise explain(reply["raised"], doing)
-        self.names = tuple(str(name) for name in reply.get("names", ()))
-        self.replaced = tuple(str(name) for name in reply.get("replaced", ()))
+            # No test has sent anything yet, so what the exception says can't give a hidden input away.
+            raise explain(reply["raised"], doing, public=True, trusted=box.trusted)
+        self.names, self.replaced = _strings(reply.get("names")), _strings(reply.get("replaced"))
 
     def require(self, *names: str) -> None:
         """Raise CheckFailed unless the module defines all of these functions."""
@@ -196,29 +218,30 @@ class Module:
         assert self._box is not None
         ours, theirs = socket.socketpair()
         channel = Channel(ours)
-        doing = f"the start of a test of {self.path}"
         try:
             with theirs:
-                reply, _ = self._box.ask(
-                    self._box.jail.control,
-                    {"do": "scene", "path": self.path},
-                    budget_s=self._limits.wall_s,
-                    doing=doing,
-                    fds=(theirs.fileno(),),
-                )
-        except ProcessEnded as ended:
-            channel.close()
-            self._box.kill()
-            raise ended if ended.message else explain_exit(None, doing) from ended
-        except SubmissionProblem:
+                pid = self._start_scene(self._box, theirs.fileno())
+        except BaseException:
             channel.close()
             raise
+        return Scene(self._box, channel, pid)
+
+    def _start_scene(self, box: _OpenBox, fd: int) -> int:
+        """Fork the scene that has ``fd`` as its channel; returns its process id."""
+        doing = f"the start of a test of {self.path}"
+        request = {"do": "scene", "path": self.path}
+        try:
+            reply, _ = box.ask(
+                box.jail.control, request, budget_s=self._limits.wall_s, doing=doing, fds=(fd,)
+            )
+        except ProcessEnded as ended:
+            box.kill()
+            raise ended if ended.message else explain_exit(None, doing) from ended
         if "raised" in reply:
-            channel.close()
-            self._box.kill()
-            raise explain(reply["raised"], doing)
+            box.kill()
+            raise explain(reply["raised"], doing, trusted=box.trusted)
         pid = reply.get("pid")
-        return Scene(self._box, channel, pid if isinstance(pid, int) else 0)
+        return pid if isinstance(pid, int) else 0
 
     def close(self) -> None:
         if self._box is not None:
@@ -256,13 +279,20 @@ class Scene:
         reply, _ = self._ask(request, encoder.arrays, doing)
         number = reply.get("handle")
         ref = wire.HandleRef(number if isinstance(number, int) else -1)
-        return Handle(self, ref, doing, _described(reply))
+        return Handle(self, ref, doing, self._described(reply))
 
     def describe(self, handle: Handle) -> tuple[str, int | None]:
         """A value's type in a word, and its length if it is a container."""
         request = {"do": "describe", "value": wire.Encoder(_reference).encode(handle)}
         reply, _ = self._ask(request, None, handle.doing)
-        return _described(reply)
+        return self._described(reply)
+
+    def _described(self, reply: dict[str, Any]) -> tuple[str, int | None]:
+        kind, length = reply.get("kind"), reply.get("length")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            name = kind.removeprefix("object: ") if isinstance(kind, str) else "unknown"
+            kind = f"object: {self._box.trusted.sources.type_name(name)}"
+        return kind, length if isinstance(length, int) and 0 <= length < _MOST_ITEMS else None
 
     def fetch_all(self, *handles: Handle) -> tuple[Any, ...]:
         """Copies of several values, in one message; see `Handle.fetch`."""
@@ -274,9 +304,10 @@ class Scene:
         match reply.get("values"):
             case list(trees) if len(trees) == len(handles):
                 try:
-                    return tuple(wire.decode(tree, arrays) for tree in trees)
+                    values = [wire.decode(tree, arrays, _no_handle) for tree in trees]
                 except wire.WireError as error:
                     raise ProcessEnded(unreadable, staff=str(error)) from error
+                return tuple(_renamed(value, self._box.trusted.sources) for value in values)
         raise ProcessEnded(unreadable, staff="another number of values than was asked for")
 
     def _ask(
@@ -304,7 +335,7 @@ class Scene:
                 hint="Define it at the top level of the file, spelled as in the homework.",
             )
         if "raised" in reply:
-            raise explain(reply["raised"], doing)
+            raise explain(reply["raised"], doing, trusted=self._box.trusted)
         return reply, answered
 
     def _name_the_end(self, problem: SubmissionProblem, doing: str) -> SubmissionProblem:
@@ -385,6 +416,21 @@ def _reference(value: Any) -> wire.HandleRef | None:
     return value.ref if isinstance(value, Handle) else None
 
 
-def _described(reply: dict[str, Any]) -> tuple[str, int | None]:
-    length = reply.get("length")
-    return str(reply.get("kind"))[:120], length if isinstance(length, int) else None
+def _renamed(value: Any, sources: Sources) -> Any:
+    """A value in which no type has a name that could say anything else."""
+    if isinstance(value, wire.Opaque):
+        return wire.Opaque(sources.type_name(value.type_name))
+    if isinstance(value, (tuple, list)):
+        return type(value)(_renamed(item, sources) for item in value)
+    if isinstance(value, dict):
+        return {key: _renamed(item, sources) for key, item in value.items()}
+    return value
+
+
+def _no_handle(_number: int, _path: tuple[int | str, ...]) -> NoReturn:
+    raise wire.WireError("a handle where a value was asked for")
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    """The strings of a list that the sandbox sent; anything else is nothing."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

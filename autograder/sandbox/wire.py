@@ -28,6 +28,10 @@ MAX_JSON_BYTES = 4 * 2**20  # a list of 100,000 floats; whoever returns more sho
 MAX_DEPTH = 16  # nesting of containers; a cache is two or three deep
 MAX_INT_DIGITS = 400  # longer than any float64's integral part; keeps int() linear in practice
 MAX_TEXT = 200_000  # characters of one string
+MAX_ENTRIES = (
+    5_000  # of one dict: keys can be made that all collide, and then each costs as much as all before
+)
+_MAX_INT_BITS = int(MAX_INT_DIGITS * 3.32)  # bits for that many digits
 _HEADER = struct.Struct(">II")
 _ARRAY_KINDS = "fiub"  # what safetensors and the checks both know: float, int, unsigned, bool
 
@@ -119,7 +123,7 @@ class Encoder:
         if isinstance(value, (tuple, list)):
             tag = "tuple" if isinstance(value, tuple) else "list"
             return [tag, [self.encode(item, depth + 1) for item in value]]
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(value) <= MAX_ENTRIES:
             pairs = [[self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in value.items()]
             return ["dict", pairs]
         return ["object", _type_name(value)]
@@ -140,8 +144,9 @@ def _encode_scalar(value: Any) -> list[Any] | None:
     if isinstance(value, (bool, np.bool_)):
         return ["bool", bool(value)]
     if isinstance(value, (int, np.integer)):
-        digits = str(int(value))
-        return ["int", digits] if len(digits) <= MAX_INT_DIGITS else ["object", "int (too large)"]
+        if int(value).bit_length() > _MAX_INT_BITS:
+            return ["object", "int (too large)"]
+        return ["int", str(int(value))]
     if isinstance(value, (float, np.floating)):
         return ["float", float(value).hex()]
     if isinstance(value, str):
@@ -177,7 +182,7 @@ def decode(tree: Any, arrays: dict[str, np.ndarray], resolve: Resolve = HandleRe
             return tuple(decode(item, arrays, resolve, depth + 1) for item in items)
         case ["list", list(items)]:
             return [decode(item, arrays, resolve, depth + 1) for item in items]
-        case ["dict", list(pairs)]:
+        case ["dict", list(pairs)] if len(pairs) <= MAX_ENTRIES:
             return dict(_decode_pair(pair, arrays, resolve, depth) for pair in pairs)
         case ["array", str(name)] if name in arrays:
             return arrays[name]

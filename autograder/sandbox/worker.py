@@ -318,20 +318,18 @@ def _answer(body: Callable[[], dict[str, Any]], loader: Loader) -> dict[str, Any
 
 
 def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
-    """What the trusted side is told of an exception: plain text, capped, with the student's own lines."""
-    tree = str(loader.tree)
-    frames = [
-        [frame.filename[len(tree) + 1 :], frame.lineno or 0, frame.name[:100], (frame.line or "")[:200]]
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(tree)
-    ]
-    if isinstance(error, SyntaxError) and (error.filename or "").startswith(tree):
-        frames.append(
-            [str(error.filename)[len(tree) + 1 :], error.lineno or 0, "", (error.text or "").strip()[:200]]
-        )
+    """What the trusted side is told of an exception: plain text, capped, and where in the student's files.
+
+    It quotes no source: the trusted side has the files as they were handed in.
+    """
+    tree = f"{loader.tree}/"
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str):
+        places.append((error.filename, error.lineno if isinstance(error.lineno, int) else 0))
+    frames = [[name.removeprefix(tree), line] for name, line in places if name.startswith(tree)]
     try:
         text = str(error)[:_TEXT]
-    except Exception:  # an exception of the student's own may not know its text
+    except BaseException:  # an exception of the student's own may not know its text
         text = ""
     return {
         "type": type(error).__name__[:100],
