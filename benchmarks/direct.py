@@ -1,26 +1,28 @@
 """A student's functions called directly, without a sandbox: the cases and the judgement are a grading's own.
 
-The other tools' tests use it as well, so that all of them check the same thing.
+The other tools' tests use it as well, so that all of them check the same thing; so it imports nothing that
+those can do without.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.assignment import load_assignment
 from autograder.checks.cases import Array, Case, CasePack
 from autograder.checks.diagnosis import Observed
 from autograder.checks.gradients import judge, judge_ties, judge_unmodified
-from autograder.checks.layers import Layer, Tier
-from benchmarks.machine import ROOT
-from benchmarks.submissions import ASSIGNMENT
+from benchmarks.machine import ASSIGNMENT, ROOT
 from reference.conv_cases import build_pack
+
+if TYPE_CHECKING:
+    from autograder.checks.layers import Layer, Tier
 
 Functions = Mapping[str, Callable[..., Any]]
 PACKS: tuple[tuple[Layer, Tier], ...] = (
@@ -43,7 +45,8 @@ _NAMES = {
     "conv": ("conv_forward_naive", "conv_backward_naive"),
     "pool": ("max_pool_forward_naive", "max_pool_backward_naive"),
 }
-TOLERANCES = load_assignment(ROOT / "graders" / ASSIGNMENT).tolerances
+_MANIFEST = ROOT / "graders" / ASSIGNMENT / "assignment.toml"
+TOLERANCES: Mapping[str, float] = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))["tolerances"]
 
 
 @dataclass(slots=True)

@@ -20,9 +20,9 @@ from autograder.grading import Mode, grade, open_backend  # noqa: E402
 _IMPORTED = time.perf_counter()
 
 from benchmarks.direct import PACKS, load_functions, play  # noqa: E402
-from benchmarks.machine import ROOT  # noqa: E402
+from benchmarks.machine import ASSIGNMENT, ROOT  # noqa: E402
 from benchmarks.meter import Meter  # noqa: E402
-from benchmarks.submissions import ASSIGNMENT, Student, make_students  # noqa: E402
+from benchmarks.submissions import Student, make_students  # noqa: E402
 from reference.conv_cases import build_pack  # noqa: E402
 
 

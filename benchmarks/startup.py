@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.figures import spread, table
-from benchmarks.machine import ROOT, provenance
+from benchmarks.machine import ASSIGNMENT, ROOT, provenance
 from benchmarks.meter import Meter, Spent
 from benchmarks.one_process import Series, student_s
-from benchmarks.submissions import ASSIGNMENT, Student, make_students
+from benchmarks.submissions import Student, make_students
 
 AIM_SINGLE_S, AIM_FURTHER_S = 1.5, 0.1
 

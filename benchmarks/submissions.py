@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.machine import ASSIGNMENT
 from fixtures.build import load, tree
 from fixtures.pack import write
 
 FIXTURE = "excellent"
-ASSIGNMENT = "gatech_convnet"
 _LAYERS = "1_cs231n/cs231n/conv_layers.py"
 
 

@@ -124,8 +124,8 @@ class _OpenBox:
         self.alive = False
         try:
             self.jail.kill()
-            self.guard.stop()
         finally:
+            self.guard.stop()  # before its descriptors are closed under it
             self.jail.close()
         if self.guard.error is not None:
             self._own_up()

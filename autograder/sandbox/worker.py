@@ -310,11 +310,18 @@ def _describe(value: Any) -> tuple[str, int | None]:
 
 
 def _answer(body: Callable[[], dict[str, Any]], loader: Loader) -> dict[str, Any]:
-    """The reply that ``body`` gives, or the report of what it raised: student code may raise anything."""
+    """The reply that ``body`` gives, or the report of what it raised: student code may raise anything.
+
+    A child that student code forked, and that comes back here, ends: there is one answer to each request.
+    """
+    asked = os.getpid()
     try:
-        return body()
+        reply = body()
     except BaseException as error:
-        return {"raised": _report(error, loader)}
+        reply = {"raised": _report(error, loader)}
+    if os.getpid() != asked:
+        os._exit(0)
+    return reply
 
 
 def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
