@@ -12,6 +12,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from autograder.assignment import MANIFEST, Assignment
@@ -24,9 +25,11 @@ GRADESCOPE_ONLY = ("setup.sh",)
 REFERENCE = "reference"
 MAKE_PUBLIC = "make_public.py"  # of a grader: writes the public cases; it never leaves home
 PUBLIC_FOLDER = "public"
-SECRET_SEED = re.compile(r"^seed\s*=.*$", re.MULTILINE)
+SECRET_SEED = re.compile(r"""^[ \t]*(["']?)seed\1[ \t]*=.*$""", re.MULTILINE)
+PUBLIC_SEED = "seed = 0 # students' copy"
 _LEFT_AT_HOME = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 _EXECUTABLE = {"run_autograder", "setup.sh"}
+_SMALL_NUMBER = 9999  # a seed up to this may stand in a manifest for other reasons
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold: the same bundle always has the same bytes
 
 
@@ -54,10 +57,7 @@ def public_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
             _add(archive, home / name, name)
         for folder in ENGINE:
             _add_folder(archive, home / folder, folder)
-        manifest = (assignment.folder / MANIFEST).read_text(encoding="utf-8")
-        _write(
-            archive, f"{grader}/{MANIFEST}", SECRET_SEED.sub("seed = 0 # students' copy", manifest).encode()
-        )
+        _write(archive, f"{grader}/{MANIFEST}", _without_seed(assignment).encode())
         for name in assignment.public_tests:
             _add(archive, assignment.folder / name, f"{grader}/{name}")
         packs = Path(scratch) / PUBLIC_FOLDER
@@ -65,6 +65,19 @@ def public_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
         _make_public(assignment, packs)
         _add_folder(archive, packs, f"{grader}/{PUBLIC_FOLDER}")
     return target
+
+
+def _without_seed(assignment: Assignment) -> str:
+    """The manifest's text without the secret seed; raises GraderFault rather than let it out."""
+    text = (assignment.folder / MANIFEST).read_text(encoding="utf-8")
+    public, found = SECRET_SEED.subn(PUBLIC_SEED, text)
+    told = re.search(rf"\b{assignment.seed}\b", public) if assignment.seed > _SMALL_NUMBER else None
+    if found != 1 or told is not None:
+        raise GraderFault(
+            f"The secret seed can't be kept out of the students' {MANIFEST}.",
+            remedy="Let the manifest name it once, on a line of its own: seed = NUMBER.",
+        )
+    return public
 
 
 def _make_public(assignment: Assignment, folder: Path) -> None:
@@ -80,9 +93,17 @@ def _make_public(assignment: Assignment, folder: Path) -> None:
     module.make_public(folder, public_seed(assignment))
 
 
-def _zip(target: Path) -> zipfile.ZipFile:
+@contextmanager
+def _zip(target: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip that is whole or not there: nobody shall upload half of one."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    return zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            yield archive
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _add_folder(archive: zipfile.ZipFile, folder: Path, name: str) -> None:

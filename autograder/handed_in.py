@@ -29,6 +29,7 @@ class HandedIn:
         self, assignment: Assignment, tree: Tree | IntakeRefused, sandboxed: Submission | None
     ) -> None:
         self._assignment, self._tree, self._sandboxed = assignment, tree, sandboxed
+        self._sources: dict[tuple[str, tuple[str, ...]], str | None] = {}
 
     @property
     def tree(self) -> Tree:
@@ -50,7 +51,10 @@ class HandedIn:
                 f"A test asks for the deliverable {key!r}, which the manifest doesn't declare.",
                 remedy="Add it to [[deliverables]], or correct the test.",
             )
-        path = find_module(self.tree, deliverable, functions)
+        asked = (key, tuple(functions))
+        if asked not in self._sources:  # every test asks, and each search parses the submission's files
+            self._sources[asked] = find_module(self.tree, deliverable, functions)
+        path = self._sources[asked]
         if path is None:
             listed = ", ".join(f"{name}()" for name in functions)
             raise CheckFailed(f"No file of your submission defines {listed}.", hint=deliverable.hint)

@@ -14,8 +14,14 @@ import pytest
 _NEEDLESS = (
     "terminal",
     "cacheprovider",
-    "warnings",
+    "doctest",
     "faulthandler",
+    "junitxml",
+    "pastebin",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "warnings",
     "threadexception",
     "unraisableexception",
 )

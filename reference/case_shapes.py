@@ -190,7 +190,8 @@ def distinct(shape: PoolShape, rng: np.random.Generator) -> Array:
 
 
 def tied(shape: PoolShape, rng: np.random.Generator) -> Array:
-    """Windows in turn all 0 (as after ReLU), all equal, with two maxima, with two of 0, and by chance."""
+    """Windows in turn all 0 (as after ReLU), all equal, with two maxima, with two of 0, with their last
+    column or their last row as maxima (so that no seed hides a window cut short), and by chance."""
     levels = np.arange(-1.5, 2.0, 0.5)  # few of them, so that chance makes ties as well
     x = levels[rng.integers(0, levels.size, shape.x)]  # (N, C, H, W)
     view = sliding_window_view(x, shape.window, axis=(2, 3), writeable=True)
@@ -198,15 +199,19 @@ def tied(shape: PoolShape, rng: np.random.Generator) -> Array:
     for turn, index in enumerate(np.ndindex(*patches.shape[:4])):
         patch = patches[index]  # (PH, PW), and writes through to x
         two = np.unravel_index(rng.choice(patch.size, 2, replace=False), patch.shape)
-        if turn % 5 == 0:
+        if turn % 7 == 0:
             patch[...] = 0.0
-        elif turn % 5 == 1:
+        elif turn % 7 == 1:
             patch[...] = rng.choice([-1.0, 0.5, 2.0])
-        elif turn % 5 == 2:
+        elif turn % 7 == 2:
             patch[two] = 2.5
-        elif turn % 5 == 3:
+        elif turn % 7 == 3:
             patch[...] = -0.5 - np.abs(patch)
             patch[two] = 0.0
+        elif turn % 7 == 4:
+            patch[:, -1] = 2.5
+        elif turn % 7 == 5:
+            patch[-1, :] = 2.5
     return x
 
 

@@ -22,7 +22,7 @@ from fixtures.pack import ESCAPED
 from reference.slips import SLIPS
 
 GRADERS = Path(__file__).parents[1] / "graders"
-WALL_S = 3.0  # an endless loop costs this much; a right function needs a hundredth of it
+WALL_S = 5.0  # an endless loop costs this much; a right function needs a hundredth of it
 SENTENCES = {slip.id: slip.sentence for slip in SLIPS}
 INVISIBLE = {"Cc", "Cf", "Cs", "Co"}  # control, direction, lone surrogates, private use
 

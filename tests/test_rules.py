@@ -13,8 +13,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +22,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from autograder import atomic, cli, grading, report
+from autograder import atomic, grading, report
 from autograder.outcome import SandboxFault
 from autograder.plugin import GradingPlugin
 from autograder.results import PARTIAL, RESULTS
@@ -34,83 +32,28 @@ from autograder.sandbox.local import Privdrop
 from autograder.sandbox.submission import Scene
 from fixtures.build import build
 from tests.contract import problems, total
-from tests.small import Small, plain_asserts
-
-ROOT = Path(__file__).resolve().parent.parent
-START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from autograder.cli import main; main()"
-PARTIAL_WRITES = (
-    19  # of a grading of gatech_convnet: one at the start, and one for each test and ungraded part
-)
-POINTS = 20.0  # of gatech_convnet, with its extra credit
-EARLIER = b'{"score": 4, "tests": []}'  # results of an earlier run in the same folder
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="grading needs root, for the sandbox")
-
+from tests.runs import EARLIER, Ended, Run, folder_for_all, in_this_process, needs_root
+from tests.small import Small
 
 # --- killing the run ----------------------------------------------------------------------------------
 
 
-class Run:
-    """A grading by the command line, in a process group and below a temporary folder of its own."""
-
-    def __init__(self, submission: Path, folder: Path) -> None:
-        self.out, self._temporary = folder / "out", folder / "tmp"
-        self.out.mkdir(parents=True)
-        self._temporary.mkdir()
-        for path in (folder, self._temporary):
-            path.chmod(0o711)  # the sandbox's user walks through them
-        (self.out / RESULTS).write_bytes(EARLIER)
-        command = [sys.executable, "-I", "-c", START, str(ROOT), "grade", "gatech_convnet", str(submission)]
-        self.process = subprocess.Popen(  # noqa: S603  (our own command line)
-            [*command, "--out", str(self.out)],
-            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self._temporary), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def running(self) -> bool:
-        return self.process.poll() is None
-
-    def kill(self) -> None:
-        """Kill the grader and its fork server, all at once and without a word."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def left_over(self) -> list[str]:
-        """The command lines of processes that outlive the run: in its group, or in one of its boxes."""
-        return [line for pid in _pids() if (line := self._ours(pid))]
-
-    def _ours(self, pid: int) -> str:
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-            in_a_box = str(Path(f"/proc/{pid}/cwd").readlink()).startswith(str(self._temporary))
-            if "\nState:\tZ" in status or not (in_a_box or os.getpgid(pid) == self.process.pid):
-                return ""
-            return f"{pid}: {Path(f'/proc/{pid}/cmdline').read_bytes()!r}"
-        except OSError:
-            return ""  # it ended while we looked
-
-    def check_what_is_left(self, whole: bytes) -> None:
-        """Look at everything that a killed run leaves; ``whole`` are the results of one that wasn't."""
-        give_up = time.monotonic() + 10.0
-        while (left := self.left_over()) and time.monotonic() < give_up:
-            time.sleep(0.02)
-        assert left == []
-        if (self.out / RESULTS).exists():
-            data = (self.out / RESULTS).read_bytes()
-            # Killed before our first line ran, or after the last: then it is the earlier run's, or complete.
-            assert data == EARLIER or _without_times(data) == _without_times(whole)
-        if (self.out / PARTIAL).exists():
-            assert not (self.out / RESULTS).exists()
-            data = (self.out / PARTIAL).read_bytes()
-            assert problems(data) == []
-            assert total(data) == total(whole)
-            document = json.loads(data)
-            assert document["extra_data"]["partial"] is True or document["score"] == 4.0
-            assert [key for key, *_ in _ends(data)] == [key for key, *_ in _ends(whole)]
-            assert all(end in (*_ends(whole), (end[0], "pending", 0.0)) for end in _ends(data))
+def check_what_is_left(run: Run, whole: bytes) -> None:
+    """Look at everything that a killed run leaves; ``whole`` are the results of one that wasn't."""
+    assert run.left_over() == []
+    if run.results.exists():
+        data = run.results.read_bytes()
+        # Killed before our first line ran, or after the last: then it is the earlier run's, or complete.
+        assert data == EARLIER or _without_times(data) == _without_times(whole)
+    if run.partial.exists():
+        assert not run.results.exists()
+        data = run.partial.read_bytes()
+        assert problems(data) == []
+        assert total(data) == total(whole)
+        document = json.loads(data)
+        assert document["extra_data"]["partial"] is True or document["score"] == 4.0
+        assert [key for key, *_ in _ends(data)] == [key for key, *_ in _ends(whole)]
+        assert all(end in (*_ends(whole), (end[0], "pending", 0.0)) for end in _ends(data))
 
 
 def _ends(document: bytes) -> list[tuple[str, str, float]]:
@@ -128,10 +71,6 @@ def _without_times(data: bytes) -> object:
     return document
 
 
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
-
-
 @pytest.fixture(scope="module")
 def excellent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("excellent", tmp_path_factory.mktemp("excellent"))
@@ -139,11 +78,8 @@ def excellent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that the sandbox's user can walk through, which pytest's own is not."""
-    folder = Path(tempfile.mkdtemp(prefix="rules-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    with folder_for_all() as folder:
+        yield folder
 
 
 @dataclass(frozen=True)
@@ -156,34 +92,32 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(excellent: Path) -> Whole:
-    folder = Path(tempfile.mkdtemp(prefix="rules-"))
-    try:
+    with folder_for_all() as folder:
         start = time.monotonic()
-        run = Run(excellent, folder)
-        assert run.process.wait() == 0
-        results = (run.out / RESULTS).read_bytes()
+        run = Run(excellent, folder / "run")
+        code, said = run.wait()
+        assert code == 0, said
+        seconds, results = time.monotonic() - start, run.results.read_bytes()
         assert problems(results) == []
         assert json.loads(results)["score"] == 4.0
         assert total(results) == 20.0
-        assert not (run.out / PARTIAL).exists()
+        assert not run.partial.exists()
         assert run.left_over() == []
-        return Whole(time.monotonic() - start, results)
-    finally:
-        shutil.rmtree(folder)
+        return Whole(seconds, results)
 
 
 @needs_root
 def test_killed_at_random_moments(excellent: Path, place: Path, whole: Whole) -> None:
     chance = random.Random(2)  # noqa: S311  (moments, not secrets)
-    for number in range(12):
+    for number in range(10):
         run = Run(excellent, place / str(number))
         try:
-            time.sleep(whole.seconds * (number + chance.random()) / 12)
+            time.sleep(min(whole.seconds, 2.0) * (number + chance.random()) / 10)
             killed = run.running()
         finally:
-            run.kill()
+            run.end()
         if killed:
-            run.check_what_is_left(whole.results)
+            check_what_is_left(run, whole.results)
 
 
 @needs_root
@@ -196,36 +130,22 @@ def test_killed_right_after_a_change_of_the_partial_results(
     try:
         while seen < change and run.running():
             with contextlib.suppress(FileNotFoundError):
-                file = (run.out / PARTIAL).stat().st_ino
+                file = run.partial.stat().st_ino
                 seen, last = seen + (file != last), file
     finally:
-        run.kill()
-    run.check_what_is_left(whole.results)
+        run.end()
+    check_what_is_left(run, whole.results)
 
 
 @needs_root
-def test_killed_while_student_code_runs_and_never_ends(place: Path, whole: Whole) -> None:
-    run = Run(build("limit_endless_loop", place / "submission"), place / "run")
+@pytest.mark.parametrize("fixture", ["limit_endless_loop", "import_endless"])
+def test_killed_while_student_code_runs_and_never_ends(place: Path, whole: Whole, fixture: str) -> None:
+    run = Run(build(fixture, place / "submission"), place / "run")
     try:
-        give_up = time.monotonic() + 30.0
-        while not any("student" in line for line in busy(run)) and time.monotonic() < give_up:
-            time.sleep(0.02)
-        assert len(run.left_over()) >= 4  # the grader, its fork server, the box and the scene in it
+        run.wait_for_student_code()
     finally:
-        run.kill()
-    run.check_what_is_left(whole.results)
-
-
-def busy(run: Run) -> list[str]:
-    """A word for each process of the run: those of its boxes are the student's."""
-    words = []
-    for line in run.left_over():
-        pid = line.partition(":")[0]
-        with contextlib.suppress(OSError):
-            ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
-            uid = Path(f"/proc/{pid}").stat().st_uid
-            words.append("student" if uid and ticks > 20 else "ours")  # a fifth of a second of its own
-    return words
+        run.end()
+    check_what_is_left(run, whole.results)
 
 
 # --- breaking each part -------------------------------------------------------------------------------
@@ -239,13 +159,6 @@ def test_{name}(submission):
         assert scene.call("double", 21).fetch() == 42, "It doesn't."
 """
 Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-class Ended:
-    """How a run of the command line in this process ended."""
-
-    def __init__(self, code: object, said: str) -> None:
-        self.code, self.said = code, said
 
 
 @pytest.fixture
@@ -263,27 +176,18 @@ def grade_small(
     small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
     """Grade ``small`` by the command line; ``out`` takes the place of its results folder."""
-
-    def run(out: Path | None = None) -> Ended:
-        arguments = ["grade", str(small.assignment().folder), str(small.submission())]
-        monkeypatch.setattr(sys, "argv", ["run_autograder", *arguments, "--out", str(out or small.out)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with plain_asserts(), pytest.raises(SystemExit) as left:
-                cli.main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        return Ended(left.value.code, capsys.readouterr().err)
-
-    return run
+    run = in_this_process(monkeypatch, capsys)
+    return lambda out=None: run(
+        "grade", small.assignment().folder, small.submission(), "--out", out or small.out
+    )
 
 
 def is_a_fault(ended: Ended, small: Small) -> None:
     """No score, exit 2, and staff read what to do, not a traceback alone."""
     assert ended.code == 2
     assert not small.results.exists()
-    assert "not the student's fault" in ended.said
-    remedy = " ".join(ended.said.split()).partition("What to do: ")[2]
+    assert "not the student's fault" in ended.told
+    remedy = ended.told.partition("What to do: ")[2]
     assert len(remedy) > 10
     if small.partial.exists():
         data = small.partial.read_bytes()
@@ -423,7 +327,7 @@ def test_a_sandbox_that_dies_once_costs_no_points(
 ) -> None:
     break_it(monkeypatch, times)
     ended = grade_small()
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.told
     assert json.loads(small.results.read_bytes())["score"] == 4.0
 
 
@@ -462,24 +366,24 @@ def test_links_and_folders_in_the_place_of_our_files(small: Small, grade_small: 
     [
         ("title = ", "TOML"),
         ("", "title"),
-        (
-            'title = "x"\nseed = 1\nno_such_key = 1\n[[questions]]\nnumber = "1"\ntitle = "t"\npoints = 4',
-            "no_such_key",
-        ),
+        ("no_such_key = 1", "no_such_key"),
         ("\xff\xfe", "UTF-8"),
     ],
     ids=["syntax", "empty", "key", "bytes"],
 )
 def test_a_broken_manifest(
-    manifest: str, said: str, small: Small, grade_small: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+    manifest: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    small: Small,
 ) -> None:
     folder = small.assignment().folder
     (folder / "assignment.toml").write_bytes(manifest.encode("latin-1"))
-    monkeypatch.setattr(Small, "assignment", lambda _self: type("", (), {"folder": folder}))
     small.results.unlink()  # the manifest is read before anything is known of the results
-    ended = grade_small()
+    ended = in_this_process(monkeypatch, capsys)("grade", folder, small.submission(), "--out", small.out)
     is_a_fault(ended, small)
-    assert said in ended.said
+    assert said in ended.told
 
 
 @needs_root
@@ -487,21 +391,17 @@ def test_a_reference_that_breaks(
     excellent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("reference.conv_cases.build_pack", raiser(ZeroDivisionError("the reference broke")))
-    out = tmp_path / "out"
-    monkeypatch.setattr(sys, "argv", ["", "grade", "gatech_convnet", str(excellent), "--out", str(out)])
-    with plain_asserts(), pytest.raises(SystemExit) as left:
-        cli.main()
-    assert left.value.code == 2
-    assert "the reference broke" in " ".join(capsys.readouterr().err.split())
-    assert not (out / RESULTS).exists()
-    data = (out / PARTIAL).read_bytes()
+    ended = in_this_process(monkeypatch, capsys)("grade", "gatech_convnet", excellent, "--out", tmp_path)
+    assert ended.code == 2
+    assert "the reference broke" in ended.told
+    assert not (tmp_path / RESULTS).exists()
+    data = (tmp_path / PARTIAL).read_bytes()
     assert problems(data) == []
     assert total(data) == 20.0
-    outcomes = [test["extra_data"]["outcome"] for test in json.loads(data)["tests"]]
-    assert outcomes.count("fault") > 0
-    assert outcomes.count("failed") == outcomes.count("error") == 0
-    assert all(
-        test["score"] == 0 and "not your fault" in test["output"]
-        for test in json.loads(data)["tests"]
-        if test["extra_data"]["outcome"] == "fault"
-    )
+    outcomes = [outcome for _, outcome, _ in _ends(data)]
+    assert "fault" in outcomes
+    assert set(outcomes).isdisjoint({"failed", "error"})
+    for test in json.loads(data)["tests"]:
+        if test["extra_data"]["outcome"] == "fault":
+            assert test["score"] == 0
+            assert "not your fault" in test["output"]

@@ -110,6 +110,21 @@ def _reachable(functions: Sequence[str], defined: Mapping[str, ast.stmt]) -> lis
 
 
 def _uses_in(node: ast.AST, function: str, banned: dict[str, str]) -> Iterator[Use]:
+    own = _bound_in(node)
     for part in ast.walk(node):
-        if isinstance(part, ast.Name) and part.id in banned and isinstance(part.ctx, ast.Load):
+        if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Load):
+            continue
+        if part.id in banned and part.id not in own:
             yield Use(banned[part.id], part.lineno, function)
+
+
+def _bound_in(node: ast.AST) -> set[str]:
+    """The names that a function gives a value of its own: its F is the number of filters, and not what
+    ``import torch.nn.functional as F`` calls so, unless it is the function itself that imports it."""
+    parts = list(ast.walk(node))
+    bound = {part.arg for part in parts if isinstance(part, ast.arg)}
+    bound |= {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    return (
+        bound
+        - _imports((part for part in parts if isinstance(part, (ast.Import, ast.ImportFrom))), "").keys()
+    )

@@ -120,24 +120,30 @@ def _disk_use(folder: str, at_most: int) -> _DiskUse:
         while pending and files <= at_most:
             fd = pending.pop()
             try:
-                for entry in os.scandir(fd):
-                    files += 1
-                    try:
-                        found = entry.stat(follow_symlinks=False)
-                        size += found.st_blocks * 512
-                        if entry.is_dir(follow_symlinks=False) and len(pending) < OPEN_FOLDERS:
-                            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-                            pending.append(os.open(entry.name, flags, dir_fd=fd))
-                    except OSError:
-                        continue  # it went away, or was swapped for a link, while we looked
-                    if files > at_most:
-                        break
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        files += 1
+                        size += _measure(entry, fd, pending)
+                        if files > at_most:
+                            break
             finally:
                 os.close(fd)
     finally:
         for fd in pending:
             os.close(fd)
     return _DiskUse(files, size)
+
+
+def _measure(entry: os.DirEntry[str], folder: int, pending: list[int]) -> int:
+    """The bytes of one entry; a folder's descriptor is added to those that are still to be walked."""
+    try:
+        size = entry.stat(follow_symlinks=False).st_blocks * 512
+        if entry.is_dir(follow_symlinks=False) and len(pending) < OPEN_FOLDERS:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+            pending.append(os.open(entry.name, flags, dir_fd=folder))
+    except OSError:
+        return 0  # it went away, or was swapped for a link, while we looked
+    return size
 
 
 OPEN_FOLDERS = 200  # descriptors that a walk may hold; a tree with more open branches is past its limit soon

@@ -121,8 +121,12 @@ _KNOWN: tuple[_Known, ...] = (
     ),
     _Known(
         "SyntaxError",
-        r"null bytes|codec can't decode|encoding problem|unknown encoding",
+        r"codec can't decode|encoding problem|unknown encoding",
         "The file isn't plain text in UTF-8: save it again as UTF-8 in your editor.",
+    ),
+    *(
+        _Known(kind, r"null bytes", "The file isn't plain text: save it again as UTF-8 in your editor.")
+        for kind in ("SyntaxError", "ValueError")  # the latter before Python 3.12
     ),
     _Known("TabError", r"", "Indent with spaces only: Python 3 refuses tabs mixed with spaces."),
     _Known("IndentationError", r"", "Check the indentation of this line and of the one above it."),

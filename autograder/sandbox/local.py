@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from autograder.sandbox.uids import UidLease, lease
 from autograder.sandbox.wire import WireError
 
 _CONFINE_S = 30.0
+_DYING_S = 5.0  # a process that was killed is gone in milliseconds, unless the machine is in trouble
 _MAX_HELLO = 1 << 16
 
 
@@ -191,15 +193,20 @@ class Unconfined(_LocalBackend):
             remove_folder(folder)
             raise
 
+        belongs = in_group(pid)
+
         def kill_group() -> None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+            give_up = time.monotonic() + _DYING_S
+            while usage(belongs).processes and time.monotonic() < give_up:
+                time.sleep(0.002)
 
         return _LocalJail(
             control=control,
             output_fd=output_fd,
             home=home,
-            belongs=in_group(pid),
+            belongs=belongs,
             server=self._server,
             kill_all=kill_group,
             release=lambda: None,

@@ -87,8 +87,11 @@ class Sources:
 
     def type_name(self, name: str) -> str:
         """What the sandbox calls a value's type, or a stopgap where a word of it is none that we know."""
-        known = all(word in _OUR_WORDS or self.has_word(word) for word in _WORD.findall(name))
-        return name if known and _TYPE_NAME.fullmatch(name) else "of your own"
+        for shown in (name, name.rpartition(".")[2]):  # a module's name may be one that we gave it
+            known = all(word in _OUR_WORDS or self.has_word(word) for word in _WORD.findall(shown))
+            if known and _TYPE_NAME.fullmatch(shown):
+                return shown
+        return "of your own"
 
     def is_own_module(self, name: str) -> bool:
         """Whether a dotted module name starts at a file or folder of the submission."""

@@ -1,0 +1,140 @@
+"""What the sandbox's tests share: backends that remember their boxes, and proof that nothing is left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import forkserver, uids
+from autograder.sandbox.backend import Backend, BoxSpec, Jail
+from autograder.sandbox.local import Privdrop, Unconfined
+from autograder.sandbox.policy import BoxLimits
+from autograder.sandbox.submission import Module, RunClock, Submission
+
+# Small, so that running into them is quick; the time is long enough for a machine that is busy.
+LIMITS = BoxLimits(
+    wall_s=10, memory_mib=200, processes=12, disk_mib=4, files=40, output_kib=32, message_mib=2, threads=1
+)
+SPEC = BoxSpec(LIMITS)
+IS_ROOT = sys.platform == "linux" and os.geteuid() == 0
+NEEDS_ROOT = "privdrop needs root on Linux"
+needs_root = pytest.mark.skipif(not IS_ROOT, reason=NEEDS_ROOT)
+
+
+class Watched:
+    """A backend that remembers each box it made, for `assert_nothing_left`."""
+
+    def __init__(self, backend: Privdrop | Unconfined) -> None:
+        self.inner = backend
+        self.name, self.isolates, self.spec = backend.name, backend.isolates, backend.spec
+        self.boxes: list[tuple[Jail, Path, int]] = []  # with its home and its user
+
+    def launch(self, tree: Path) -> Jail:
+        jail = self.inner.launch(tree)
+        self.boxes.append((jail, jail.home, jail.home.stat().st_uid))
+        return jail
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def assert_nothing_left(self) -> None:
+        """No process, file or lock of any box that was closed; call it when all of them were."""
+        for jail, home, uid in self.boxes:
+            assert jail.usage().processes == 0
+            assert not home.parent.exists()
+            if self.isolates:
+                assert pids_of(uid) == []
+                assert is_free(uid)
+        self.boxes.clear()
+
+
+@contextmanager
+def running(kind: type[Privdrop] | type[Unconfined], spec: BoxSpec, scratch: Path) -> Iterator[Watched]:
+    """A backend whose boxes are made below ``scratch``, and nothing of it afterwards."""
+    watched = Watched(kind(spec))
+    try:
+        yield watched
+        watched.assert_nothing_left()
+    finally:
+        server = watched.inner.fork_server_pid
+        watched.close()
+    assert server is None or not exists(server)
+    assert [entry.name for entry in scratch.iterdir() if entry.name.startswith("autograder-")] == []
+
+
+@contextmanager
+def opened(
+    backend: Backend, tree: Path, files: str | dict[str, str | bytes], limits: BoxLimits = LIMITS
+) -> Iterator[Module]:
+    """The module "m.py" (or the first of ``files``) of a submission, ready to be used."""
+    files = {"m.py": files} if isinstance(files, str) else files
+    for name, content in files.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    submission = Submission(backend, tree, limits, RunClock(60))
+    try:
+        yield submission.module(next(iter(files)))
+    finally:
+        submission.close()
+
+
+@contextmanager
+def fork_server_boots(monkeypatch: pytest.MonkeyPatch, *statements: str) -> Iterator[None]:
+    """Fork servers that start meanwhile run these statements before they serve: how a step is left out."""
+    head, tail = forkserver._BOOT.split("worker.serve")
+    names = "from autograder.sandbox import confine, landlock, seccomp, worker\n"
+    code = "".join(f"{statement}\n" for statement in statements)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            forkserver,
+            "_BOOT",
+            f"{head.replace('sys.path.pop(0)', '')}{names}sys.path.pop(0)\n{code}worker.serve{tail}",
+        )
+        yield
+
+
+def pids_of(uid: int) -> list[int]:
+    """The living processes of which this is the real, effective, saved or file-system user."""
+    names = [entry.name for entry in Path("/proc").iterdir()]
+    return [int(name) for name in names if name.isdigit() and uid in _users(int(name))]
+
+
+def _users(pid: int) -> tuple[int, ...]:
+    with suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        if "\nState:\tZ" not in status:
+            return tuple(map(int, status.partition("\nUid:")[2].partition("\n")[0].split()))
+    return ()
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def is_free(uid: int) -> bool:
+    """Whether nobody holds the lock of this user."""
+    with (uids.LOCK_FOLDER / str(uid)).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def soon(holds: object, within_s: float = 5.0) -> bool:
+    """Whether a condition (a callable) holds within that time."""
+    assert callable(holds)
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.01)
+    return bool(holds())

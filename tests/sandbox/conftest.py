@@ -1,0 +1,54 @@
+"""Fixtures of the sandbox's tests. Every backend is shared by its module, and proved to leave nothing."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox.backend import remove_folder
+from autograder.sandbox.local import Privdrop, Unconfined
+from tests.sandbox.boxes import IS_ROOT, NEEDS_ROOT, SPEC, Watched, running
+
+
+@pytest.fixture(scope="module")
+def scratch() -> Iterator[Path]:
+    """Where this module's boxes are made, so that what is left there is ours. Others may pass through it."""
+    folder = Path(tempfile.mkdtemp(prefix="sandbox-tests-"))
+    folder.chmod(0o711)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
+    remove_folder(folder)
+
+
+@pytest.fixture(scope="module")
+def privdrop(scratch: Path) -> Iterator[Watched]:
+    if not IS_ROOT:
+        pytest.skip(NEEDS_ROOT)
+    with running(Privdrop, SPEC, scratch) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module", params=["privdrop", "none"])
+def backend(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:
+    """Each backend in turn."""
+    if request.param == "privdrop" and not IS_ROOT:
+        pytest.skip(NEEDS_ROOT)
+    with running(Privdrop if request.param == "privdrop" else Unconfined, SPEC, scratch) as watched:
+        yield watched
+
+
+@pytest.fixture(autouse=True)
+def no_guard_is_left() -> Iterator[None]:
+    """No test leaves a guard watching that was not there before."""
+    before = _guards()
+    yield
+    assert _guards() <= before
+
+
+def _guards() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "guard"}
