@@ -43,7 +43,11 @@ if ! ldconfig -p | grep -q 'libseccomp\.so\.2'; then
     apt-get install -yq --no-install-recommends libseccomp2
 fi
 
-python=$(bash "$here/scripts/environment" "${AUTOGRADER_WANT:-base}")
+# What this bundle's assignment imports before its first test; most graders need no PyTorch, and its gigabyte
+# would have to be loaded with every container.
+want=base
+grep -qsE '^preload *=.*"torch"' "$here"/graders/*/assignment.toml && want=torch
+python=$(bash "$here/scripts/environment" "${AUTOGRADER_WANT:-$want}")
 
 # Every container is fresh, so what isn't compiled now is compiled again for each submission.
 "$python" -I -m compileall -qq "$here" || true # student code among the examples may be broken on purpose

@@ -8,6 +8,7 @@ attempt and staff can rerun it. So a fault of ours leaves none.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +58,8 @@ def read_metadata(path: Path) -> Metadata:
             return Metadata()
         data = json.loads(path.read_bytes())
         points = float(data["assignment"]["total_points"])
-        return Metadata(str(data.get("id", "")), points)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Metadata(str(data.get("id", "")), points if math.isfinite(points) else None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Metadata()
 
 

@@ -188,9 +188,7 @@ def test_several_submissions_have_a_folder_each(command: Command, small: Small) 
 
 
 @needs_root
-def test_a_fault_in_one_submission_leaves_the_others_their_grades(
-    command: Command, small: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_in_one_submission_leaves_the_others_their_grades(command: Command, small: Small) -> None:
     small.tests = DOUBLE.replace(
         "with sub", 'assert "BUG" not in submission.read("work.py") or 1 / 0\n    with sub'
     )

@@ -77,7 +77,7 @@ def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
     """
     forbidden = OUR_PACKAGES | {name.partition(".")[0].lower() for name in unavailable}
     paths = [*DEVICES_READ, LOADER_CACHE, *PROGRAM_FOLDERS, str(Path(sys.executable).parent)]
-    paths.append(str(Path(sys.executable).resolve().parent))
+    paths += [str(Path(sys.executable).resolve().parent), str(Path(sys.prefix) / "pyvenv.cfg")]
     for folder in LIBRARY_FOLDERS:
         paths += _without(Path(folder), _is_other_python)
     for name in ("stdlib", "platstdlib"):

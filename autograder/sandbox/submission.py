@@ -376,7 +376,11 @@ class Scene:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None or isinstance(error, Exception):
+            self.close()
+            return
+        self._channel.close()  # an interrupt: no trouble of the box's may take its place
+        self._box.alive = False
 
 
 class Handle:

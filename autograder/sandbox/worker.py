@@ -77,7 +77,8 @@ def serve(fd: int, preload: list[str]) -> None:
 def _become_subreaper() -> None:
     """Adopt the orphans of every box and let the kernel bury them: a container's first process may not."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the trusted side's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # an interrupt is the trusted side's to handle
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -154,7 +155,7 @@ def _hold(box: Box, control: int, output: int) -> None:
     """Become the box's first process: confined, then serving loads and scenes on its control channel."""
     control_fd = _rearrange_descriptors(control, output)
     os.setsid()
-    for number in (signal.SIGCHLD, signal.SIGINT):
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     channel = Channel(socket.socket(fileno=control_fd), accepts_fds=True)
     try:

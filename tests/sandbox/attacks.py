@@ -4,7 +4,8 @@ It is the source of a student's module: it runs inside the box, and imports noth
 """
 
 SOURCE = r"""
-import ctypes, errno, fcntl, gc, mmap, os, resource, signal, socket, stat, struct, subprocess, sys, threading, time
+import ctypes, errno, fcntl, gc, mmap, os, resource, signal, socket, stat, struct, subprocess, sys
+import threading, time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -41,7 +42,7 @@ def mark(path):
 
 
 def run_program(path, *arguments):
-    return attempt(lambda: subprocess.run([path, *arguments], capture_output=True, timeout=5).returncode)
+    return attempt(lambda: subprocess.run([path, *arguments], timeout=5).returncode)
 
 
 def tcp(port):
@@ -99,8 +100,10 @@ def memfd():
 
 
 def become_root():
-    steps = (lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgid(0), lambda: os.setgroups([0]),
-             lambda: os.seteuid(0), lambda: os.chown('.', 0, 0), lambda: os.chroot('.'))
+    steps = (
+        lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgid(0), lambda: os.setgroups([0]),
+        lambda: os.seteuid(0), lambda: os.chown('.', 0, 0), lambda: os.chroot('.'),
+    )
     return [attempt(step) for step in steps]
 
 
@@ -228,7 +231,8 @@ def hunt(backwards):
         frames.append(frame.f_locals)
         frame = frame.f_back
     places = [*gc.get_objects(), *frames]
-    return sum(wanted in repr(thing) for thing in places if isinstance(thing, (dict, list, tuple, str, bytes)))
+    plain = (dict, list, tuple, str, bytes)
+    return sum(wanted in repr(thing) for thing in places if isinstance(thing, plain))
 
 
 def environment_in_memory(backwards):

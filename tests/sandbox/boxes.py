@@ -79,7 +79,7 @@ def opened(
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    submission = Submission(backend, tree, limits, RunClock(60))
+    submission = Submission(backend, tree, limits, RunClock(600))
     try:
         yield submission.module(next(iter(files)))
     finally:
