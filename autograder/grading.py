@@ -107,16 +107,21 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
     backend: Backend | None = None,
 ) -> Graded:
     """Grade one submission into the folder ``out``; raises Faulted, UsageError or KeyboardInterrupt."""
-    try:
-        forget_earlier(out)
-        if backend is not None:
-            return _Run(assignment, mode, limits or assignment.limits, backend, out).grade(submission)
-        with open_backend(assignment, mode, limits) as opened:
-            return _Run(assignment, mode, limits or assignment.limits, opened, out).grade(submission)
-    except (Faulted, UsageError):
-        raise
-    except Exception as error:  # whatever it is, it is ours: the submission's own problems end in its results
-        raise _faulted([_as_fault(error)], traceback.format_exc(), out) from error
+    limits = limits or assignment.limits
+    clock = RunClock(limits.run_wall_s)  # one for all attempts: the platform's limit knows of no second try
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            forget_earlier(out)
+            if backend is not None:
+                return _Run(assignment, mode, limits, backend, out, clock).grade(submission)
+            with open_backend(assignment, mode, limits) as opened:
+                return _Run(assignment, mode, limits, opened, out, clock).grade(submission)
+        except (Faulted, UsageError):
+            raise  # tests that broke through us were tried again already
+        except Exception as error:  # whatever it is, it is ours: a submission's problems end in its results
+            if attempt == ATTEMPTS:
+                raise _faulted([_as_fault(error)], traceback.format_exc(), out) from error
+    raise AssertionError("unreachable")
 
 
 def forget_earlier(out: Path) -> None:
@@ -165,12 +170,9 @@ class _Run:
     limits: Limits
     backend: Backend
     out: Path
-    clock: RunClock = field(init=False)
+    clock: RunClock
     store: ResultsStore | None = None
     declared: list[DeclaredTest] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.clock = RunClock(self.limits.run_wall_s)
 
     def grade(self, source: Path) -> Graded:
         scratch = Path(tempfile.mkdtemp(prefix="autograder-"))

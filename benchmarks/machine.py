@@ -19,9 +19,9 @@ _PACKAGES = ("numpy", "pytest", "pydantic", "safetensors", "pyseccomp", "gradesc
 _GIB = 1 << 30
 
 
-def provenance(title: str, **counts: int) -> str:
+def provenance(title: str, notes: Mapping[str, str] | None = None, **counts: int) -> str:
     """A heading, and what whoever reads the figures below it must know; ``counts`` says how many of what."""
-    facts: Mapping[str, str] = {
+    facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "n": ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items()),
         "processor": f"{_processor()}, {os.cpu_count()} cores, {_memory()}",
@@ -30,6 +30,7 @@ def provenance(title: str, **counts: int) -> str:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
         "code": _commit(),
+        **(notes or {}),
     }
     lines = [f"- {name}: {value}" for name, value in facts.items() if value]
     return "\n".join([f"### {title}", "", *lines, ""])

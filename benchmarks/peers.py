@@ -90,8 +90,9 @@ def main() -> None:
     python = make_environment(options.environment.absolute())
     with tempfile.TemporaryDirectory(prefix="autograder-benchmark-") as name, Meter() as meter:
         folder = Path(name)
-        print(provenance("Peers", rounds=options.rounds, submissions_a_round=options.submissions))
-        print(f"- the other tools' packages: {versions(python)}\n- processor time: {meter.method}\n")
+        notes = {"the other tools' packages": versions(python), "processor time": meter.method}
+        counts = {"rounds": options.rounds, "submissions_a_round": options.submissions}
+        print(provenance("Peers", notes, **counts))
         students = make_students(options.submissions, folder)
         peers = Peers(python, folder / "home")
         peers.prepare()

@@ -70,6 +70,7 @@ SHARED_LINES = {
     "Array: TypeAlias = NDArray[np.float64]",
     "ROOT = Path(__file__).resolve().parent",
     'for path in sorted(folder.rglob("*"))',
+    "signal.signal(number, signal.SIG_IGN)",
     *(
         f"def test_{name}(judge: Judge) -> None:"
         for name in ("conv_forward", "conv_backward_dx", "conv_backward_dw", "conv_backward_db")

@@ -19,11 +19,11 @@ MAX_USES = 5  # quoted in a message; more of them say nothing new
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A forbidden name, where it is used, and in which of the module's functions."""
+    """A forbidden name, and the line and the function, class or variable of the module that uses it."""
 
     name: str
     line: int
-    function: str
+    where: str
 
 
 def require_by_hand(
@@ -46,7 +46,7 @@ def require_by_hand(
         ) from error
     uses = find_uses(tree, _package(path), functions, forbidden)
     if uses:
-        listed = "; ".join(f"{use.name} in {use.function}(), line {use.line}" for use in uses[:MAX_USES])
+        listed = "; ".join(f"{use.name} in {use.where}, line {use.line}" for use in uses[:MAX_USES])
         raise CheckFailed(f"{path} calls a library for what is asked for: {listed}.", hint=reason)
 
 
@@ -59,12 +59,8 @@ def _package(path: str) -> str:
 def find_uses(
     tree: ast.Module, package: str, functions: Sequence[str], forbidden: Sequence[str]
 ) -> list[Use]:
-    """Every use of a ``forbidden`` module in ``functions`` or in what they call in the same file."""
-    defined = {
-        node.name: node
-        for node in tree.body
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    }
+    """Every use of a ``forbidden`` module in ``functions`` or in what they reach in the same file."""
+    defined = _defined(tree)
     everywhere = _imports(
         (node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))), package
     )
@@ -72,8 +68,32 @@ def find_uses(
     return [
         use
         for name in _reachable(functions, defined)
-        for use in sorted(set(_uses_in(defined[name], name, banned)), key=lambda use: use.line)
+        for use in sorted(
+            {use for node in defined[name] for use in _uses_in(node, name, banned)}, key=lambda use: use.line
+        )
     ]
+
+
+def _defined(tree: ast.Module) -> dict[str, list[ast.stmt]]:
+    """What the module gives names to, inside an ``if`` or a ``try`` as well, with the statements that do."""
+    defined: dict[str, list[ast.stmt]] = {}
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            defined.setdefault(node.name, []).append(node)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            for name in _stored(node):
+                defined.setdefault(name, []).append(node)
+        elif not isinstance(node, ast.expr):
+            pending += ast.iter_child_nodes(node)
+    return defined
+
+
+def _stored(node: ast.AST) -> set[str]:
+    return {
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
 
 
 def _imports(nodes: Iterator[ast.Import | ast.ImportFrom], package: str) -> dict[str, str]:
@@ -95,7 +115,7 @@ def _is_forbidden(full: str, forbidden: Sequence[str]) -> bool:
     return any(full == name or full.startswith(f"{name}.") for name in forbidden)
 
 
-def _reachable(functions: Sequence[str], defined: Mapping[str, ast.stmt]) -> list[str]:
+def _reachable(functions: Sequence[str], defined: Mapping[str, Sequence[ast.stmt]]) -> list[str]:
     """The functions, and everything of the module's own that they mention, directly or not."""
     found: list[str] = []
     pending = [name for name in functions if name in defined]
@@ -104,18 +124,20 @@ def _reachable(functions: Sequence[str], defined: Mapping[str, ast.stmt]) -> lis
         if name in found:
             continue
         found.append(name)
-        mentioned = {node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)}
-        pending += sorted(mentioned & defined.keys())
+        for node in defined[name]:
+            mentioned = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+            pending += sorted((mentioned - _bound_in(node)) & defined.keys())
     return found
 
 
-def _uses_in(node: ast.AST, function: str, banned: dict[str, str]) -> Iterator[Use]:
+def _uses_in(node: ast.stmt, name: str, banned: Mapping[str, str]) -> Iterator[Use]:
     own = _bound_in(node)
+    where = f"{name}()" if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else name
     for part in ast.walk(node):
         if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Load):
             continue
         if part.id in banned and part.id not in own:
-            yield Use(banned[part.id], part.lineno, function)
+            yield Use(banned[part.id], part.lineno, where)
 
 
 def _bound_in(node: ast.AST) -> set[str]:
@@ -123,7 +145,7 @@ def _bound_in(node: ast.AST) -> set[str]:
     ``import torch.nn.functional as F`` calls so, unless it is the function itself that imports it."""
     parts = list(ast.walk(node))
     bound = {part.arg for part in parts if isinstance(part, ast.arg)}
-    bound |= {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    bound |= _stored(node)
     return (
         bound
         - _imports((part for part in parts if isinstance(part, (ast.Import, ast.ImportFrom))), "").keys()

@@ -154,16 +154,19 @@ class _Runner:
     def _call(
         self, scene: Scene, name: str, arguments: Sequence[Any]
     ) -> tuple[Handle | None, SubmissionProblem | None]:
-        """Call a function; a problem that ended its process bars the function from being called again."""
+        """Call a function, unless it is barred; what it gave, or the problem in place of that."""
         if name in self._barred:
             return None, self._barred[name]
         try:
             return scene.call(name, *arguments), None
-        except (LimitExceeded, ProcessEnded) as problem:
-            self._result.stopped[name] = self._barred[name] = problem
-            return None, problem
         except SubmissionProblem as problem:
-            return None, _told(problem, public=self._public)
+            return None, self._noted(name, problem)
+
+    def _noted(self, name: str, problem: SubmissionProblem) -> SubmissionProblem:
+        """A problem that ended the process bars its function from being called again."""
+        if isinstance(problem, (LimitExceeded, ProcessEnded)):
+            self._result.stopped[name] = self._barred[name] = problem
+        return _told(problem, public=self._public)
 
     def _forward(self, scene: Scene, case: Case) -> _Forward:
         name = self._signature.forward
@@ -187,7 +190,7 @@ class _Runner:
             self._look_for_changes(name, case, before, after)
             return _Forward(Observed(value=_plain(out)), result[1])
         except SubmissionProblem as broken:
-            return _Forward(Observed(problem=broken))
+            return _Forward(Observed(problem=self._noted(name, broken)))
 
     def _look_for_changes(
         self, name: str, case: Case, before: Mapping[str, Any], after: Sequence[Any]
@@ -241,7 +244,7 @@ class _Runner:
                 output: Observed(value=_plain(value)) for output, value in zip(outputs, values, strict=True)
             }
         except SubmissionProblem as broken:
-            return dict.fromkeys(outputs, Observed(problem=broken))
+            return dict.fromkeys(outputs, Observed(problem=self._noted(name, broken)))
 
     def _parts(self, name: str, result: Handle, outputs: tuple[str, ...]) -> list[Handle]:
         """The handles of what a backward pass returned, one for each gradient."""

@@ -177,6 +177,8 @@ def harmless(text: str, sources: Sources) -> str:
     What fills its blanks must be the submission's own words, Python's or NumPy's.
     """
     line = text.partition("\n")[0].rstrip(" .")
+    if line.startswith("cannot import name"):
+        line = _FILE.sub("", line)
     for pattern, blanks in _PATTERNS:
         found = pattern.fullmatch(line)
         if found:
@@ -195,6 +197,7 @@ def _knows_all(sources: Sources, text: str) -> bool:
     return all(sources.has_word(word) for word in re.findall(_WORD, text) if word not in _NOT_NAMES)
 
 
+_FILE = re.compile(r" \([^()]*\)$")  # where the module lies
 _NOT_NAMES = frozenset(("and", "locals", "lambda"))
 _CHECKS: dict[str, Callable[[Sources, str], bool]] = {
     "word": lambda sources, value: sources.has_word(value),

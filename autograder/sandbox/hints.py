@@ -40,7 +40,7 @@ _UNPACK = (
 _EMPTY = "A slice is empty here: check where it starts and ends; x[0:-0], for one, holds nothing."
 _ARGUMENTS = "The call gives this function other arguments than its `def` line takes: compare the two lines."
 _NETWORK = "There is no network while you are graded: don't download anything."
-_RENAMED = {
+_RENAMED = {  # by NumPy
     "long": "int",
     "unicode": "str",
     "product": "np.prod",

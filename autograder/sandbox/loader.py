@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -57,8 +58,8 @@ class Loader:
 def _package_folders(file: Path, tree: Path) -> list[Path]:
     """The packages that ``file`` lies in, outermost first; empty for a file that lies in none.
 
-    A folder called as one of Python's own modules, such as "code" or "test", makes none: Python would find
-    its own.
+    A folder called like a module that is installed, such as "code" or "test", makes none: Python would find
+    the other.
     """
     chain: list[Path] = []
     folder = file.parent
@@ -77,7 +78,11 @@ def _is_taken(folder: Path) -> bool:
     loaded = sys.modules.get(folder.name)
     if loaded is not None:
         return str(folder) not in list(getattr(loaded, "__path__", ()))
-    return folder.name in sys.stdlib_module_names
+    if (folder / "__init__.py").is_file():
+        return folder.name in sys.stdlib_module_names
+    # A folder without it gives way to a package of that name anywhere on the path.
+    elsewhere = PathFinder.find_spec(folder.name)
+    return elsewhere is not None and elsewhere.origin is not None
 
 
 def _load_loose(file: Path) -> ModuleType:

@@ -57,6 +57,7 @@ class Sources:
         words: set[str] = set()
         room = _MAX_SOURCE
         for name in sorted(self._files):
+            words.update(_WORD.findall(name))
             if name.endswith(".py") and room > 0:
                 text = self._read(name)
                 room -= len(text)

@@ -87,17 +87,11 @@ def opened(
 
 
 @contextmanager
-def fork_server_boots(monkeypatch: pytest.MonkeyPatch, *statements: str) -> Iterator[None]:
-    """Fork servers that start meanwhile run these statements before they serve: how a step is left out."""
-    head, tail = forkserver._BOOT.split("worker.serve")
-    names = "from autograder.sandbox import confine, landlock, seccomp, worker\n"
-    code = "".join(f"{statement}\n" for statement in statements)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            forkserver,
-            "_BOOT",
-            f"{head.replace('sys.path.pop(0)', '')}{names}sys.path.pop(0)\n{code}worker.serve{tail}",
-        )
+def fork_server_boots(statements: str) -> Iterator[None]:
+    """Fork servers that start meanwhile run these statements before they serve."""
+    boot = forkserver._BOOT.replace("sys.path.pop(0)\n", f"{statements}\nsys.path.pop(0)\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forkserver, "_BOOT", boot)
         yield
 
 

@@ -15,8 +15,9 @@ from tests.sandbox.boxes import IS_ROOT, NEEDS_ROOT, SPEC, Watched, running
 
 
 @pytest.fixture(scope="module")
-def scratch() -> Iterator[Path]:
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where this module's boxes are made, so that what is left there is ours. Others may pass through it."""
+    tmp_path_factory.getbasetemp()  # pytest's own folder is made on first use, and must not be made in here
     folder = Path(tempfile.mkdtemp(prefix="sandbox-tests-"))
     folder.chmod(0o711)
     with pytest.MonkeyPatch.context() as patch:
