@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from autograder.assignment import Assignment
-from autograder.checks.deliverables import Deliveries, find_module, match
+from autograder.checks.deliverables import Deliveries, find_mention, find_module, match
 from autograder.intake import Tree
 from autograder.outcome import CheckFailed, GraderFault, IntakeRefused
 from autograder.sandbox.submission import Module, Submission
@@ -57,7 +57,12 @@ class HandedIn:
         path = self._sources[asked]
         if path is None:
             listed = ", ".join(f"{name}()" for name in functions)
-            raise CheckFailed(f"No file of your submission defines {listed}.", hint=deliverable.hint)
+            elsewhere = find_mention(self.tree, functions)
+            aside = f"\n{elsewhere} seems to hold them, but only the top level of .py files counts."
+            raise CheckFailed(
+                f"No file of your submission defines {listed}.{aside if elsewhere else ''}",
+                hint=deliverable.hint,
+            )
         return path
 
     def read(self, path: str) -> str:

@@ -47,7 +47,7 @@ def make_environment(folder: Path) -> Path:
         return python
     found = _printed("bash", str(ROOT / "scripts" / "find-python"))
     _printed(found, "-m", "venv", "--clear", str(folder))
-    _printed(str(python), "-m", "pip", "install", "--quiet", "--constraint", str(pins), *_PACKAGES)
+    _printed(str(python), "-m", "pip", "install", "-qq", "--constraint", str(pins), *_PACKAGES)
     complete.write_text(wanted, encoding="utf-8")
     return python
 

@@ -68,7 +68,7 @@ def nobodys(home: Path) -> Path:
     if os.geteuid() != 0:
         pytest.skip("this needs root, to become an ordinary user")
     tried = [sys.executable, "-I", "-c", "import numpy, pydantic, pytest, rich, typer"]
-    if subprocess.run(tried, user=NOBODY, group=NOBODY, extra_groups=[], check=False, cwd="/").returncode:  # noqa: S603
+    if subprocess.run(tried, user=NOBODY, group=NOBODY, extra_groups=[], check=False, cwd="/").returncode:
         pytest.skip("the interpreter or its packages are closed to other users")
     folder = home / "of-nobody"
     folder.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.outcome import CheckFailed, StudentException
+from autograder.sandbox.placeholders import is_below
 
 MAX_USES = 5  # quoted in a message; more of them say nothing new
 
@@ -39,10 +40,13 @@ def require_by_hand(
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        text = (error.text or "").lstrip() if isinstance(error, SyntaxError) else ""
         raise StudentException(
             f"{path}{line} is not Python 3: {type(error).__name__}.",
             exception=type(error).__name__,
-            hint="Run the file once with Python 3; in Python 2 code, `print` is the usual reason.",
+            hint="A line that starts with % or ! works in a notebook alone: take it out of the file."
+            if text.startswith(("%", "!"))
+            else "Run the file once with Python 3; in Python 2 code, `print` is the usual reason.",
         ) from error
     uses = find_uses(tree, _package(path), functions, forbidden)
     if uses:
@@ -112,7 +116,7 @@ def _imports(nodes: Iterator[ast.Import | ast.ImportFrom], package: str) -> dict
 
 
 def _is_forbidden(full: str, forbidden: Sequence[str]) -> bool:
-    return any(full == name or full.startswith(f"{name}.") for name in forbidden)
+    return is_below(full, frozenset(forbidden))
 
 
 def _reachable(functions: Sequence[str], defined: Mapping[str, Sequence[ast.stmt]]) -> list[str]:

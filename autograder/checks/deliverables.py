@@ -124,9 +124,14 @@ def folders_of(deliverables: Iterable[Deliverable]) -> frozenset[str]:
 def find_module(tree: Tree, deliverable: Deliverable, functions: Sequence[str]) -> str | None:
     """The path of the .py file that defines most of ``functions``; None when none defines any.
 
-    Of files that define equally many, the one is taken that fits the deliverable best.
+    A function that is still as empty as in the template counts for less than any other. Of files that define
+    equally many, the one is taken that fits the deliverable best.
     """
-    counts = {path: defined for path in tree.files if (defined := count_defined(tree.root / path, functions))}
+    counts = {
+        path: counted
+        for path in tree.files
+        if (counted := count_defined(tree.root / path, functions)) != (0, 0)
+    }
     if not counts:
         return None
     homework = Homework([deliverable])
@@ -135,44 +140,70 @@ def find_module(tree: Tree, deliverable: Deliverable, functions: Sequence[str]) 
     def order(path: str) -> tuple[object, ...]:
         fit = fits[path]
         place = (fit.rank, fit.preference, fit.folders, fit.words) if fit else (Rank.PART + 1, 0, 0, 0)
-        return (-counts[path], place, path.count("/"), path)
+        written, defined = counts[path]
+        return (-written, -defined, place, path.count("/"), path)
 
     return min(counts, key=order)
 
 
-def count_defined(path: Path, functions: Sequence[str]) -> int:
-    """How many of ``functions`` the file at ``path`` defines at its top level."""
+def find_mention(tree: Tree, functions: Sequence[str]) -> str | None:
+    """A file that seems to hold the functions, but not so that they can be called: a notebook, a class."""
+    for path in sorted(tree.files, key=lambda path: (not path.endswith((".py", ".ipynb")), path)):
+        file = tree.root / path
+        if file.stat().st_size <= MAX_SOURCE_BYTES:
+            source = file.read_bytes().decode("utf-8", errors="replace")
+            if any(re.search(rf"\bdef {name}\b", source) for name in functions):
+                return path
+    return None
+
+
+def count_defined(path: Path, functions: Sequence[str]) -> tuple[int, int]:
+    """How many of ``functions`` the file at ``path`` defines at its top level: with content, and at all."""
     if path.suffix.casefold() != ".py" or path.stat().st_size > MAX_SOURCE_BYTES:
-        return 0
+        return 0, 0
     source = path.read_bytes().decode("utf-8-sig", errors="replace")
     if not any(name in source for name in functions):
-        return 0
-    return len(_defined(source) & set(functions))
+        return 0, 0
+    defined = {name: written for name, written in _defined(source).items() if name in functions}
+    return sum(defined.values()), len(defined)
 
 
-def _defined(source: str) -> set[str]:
+def _defined(source: str) -> dict[str, bool]:
+    """The names that a module defines, and whether there is more behind each than a template has."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "\d" in a student's docstring is no concern of ours
-            return set(_names(ast.parse(source).body))
+            return dict(_names(ast.parse(source).body))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Python 2, or a file that can't be parsed at all. The two last are how the parser ends when code is
         # nested a hundred thousand deep; it does not crash.
-        return set(re.findall(r"^def[ \t]+(\w+)[ \t]*\(", source, re.MULTILINE))
+        return dict.fromkeys(re.findall(r"^def[ \t]+(\w+)[ \t]*\(", source, re.MULTILINE), True)
 
 
-def _names(body: Sequence[ast.AST]) -> Iterator[str]:
+def _names(body: Sequence[ast.AST]) -> Iterator[tuple[str, bool]]:
     """What the statements define, in either branch of an ``if`` or a ``try``, but not inside a class."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.name
-        elif isinstance(node, ast.Assign):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+            yield node.name, _is_written(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = (part for target in targets for part in ast.walk(target))
+            yield from ((part.id, True) for part in parts if isinstance(part, ast.Name))
         elif isinstance(node, ast.If | ast.Try | ast.With):
             for part in ("body", "handlers", "orelse", "finalbody"):
                 yield from _names(getattr(node, part, []))
         elif isinstance(node, ast.ExceptHandler):
             yield from _names(node.body)
+
+
+def _is_written(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it works anything out, and not only says ``out = None`` or ``raise NotImplementedError()``."""
+    return any(
+        isinstance(part, ast.Call | ast.For | ast.While | ast.BinOp | ast.comprehension)
+        for statement in function.body
+        if not isinstance(statement, ast.Raise)
+        for part in ast.walk(statement)
+    )
 
 
 def _missing(deliverable: Deliverable, homework: Homework, unused: Sequence[Name]) -> Missing:

@@ -9,9 +9,10 @@ wrong forward must not make a right backward wrong.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from autograder.checks.arrays import compare, rtol_for
 from autograder.checks.cases import Case, CasePack
@@ -48,6 +49,9 @@ _SIGNATURES: dict[str, _Signature] = {
     "pool": _Signature("max_pool_forward_naive", "max_pool_backward_naive", ("x",), ("dx",)),
 }
 FUNCTIONS = tuple(name for one in _SIGNATURES.values() for name in (one.forward, one.backward))
+FUNCTIONS_OF: Mapping[Layer, tuple[str, str]] = {
+    layer: (_SIGNATURES[layer].forward, _SIGNATURES[layer].backward) for layer in get_args(Layer)
+}
 
 
 @dataclass(slots=True)
@@ -218,7 +222,26 @@ class _Runner:
         if own is not None and (trusted or self._all_right(case, own, judged)):
             return own
         standard = (*(case.inputs[key] for key in self._signature.inputs), dict(case.params))
-        return self._gradients(scene, case, standard)
+        answer = self._gradients(scene, case, standard)
+        if own is None:
+            return {output: self._with_reason(seen) for output, seen in answer.items()}
+        # A cache of the student's own design: what backward makes of the standard one shows nothing.
+        return {
+            output: own[output] if answer[output].problem and own[output].problem is None else answer[output]
+            for output in answer
+        }
+
+    def _with_reason(self, seen: Observed) -> Observed:
+        """A backward pass that breaks may only have been written for another cache than it was given."""
+        if not isinstance(seen.problem, StudentException):
+            return seen
+        names = ", ".join((*self._signature.inputs, f"{self._pack.layer}_param"))
+        problem = copy.copy(seen.problem)
+        problem.hint = (
+            f"{problem.hint} But {self._signature.forward} gave no cache, so this function was given the one "
+            f"of the homework's text, ({names}): if yours is another, mend the forward pass first."
+        ).lstrip()
+        return Observed(problem=problem)
 
     def _all_right(self, case: Case, answer: Mapping[str, Observed], judged: Sequence[str]) -> bool:
         return all(

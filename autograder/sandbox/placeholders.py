@@ -1,7 +1,10 @@
 """What stands in, inside the sandbox, for a module that a homework forbids or that isn't installed.
 
 An import at the top of a file that is never used costs a student nothing: the import succeeds, and only
-*using* the module raises, with a sentence that names it. An import inside ``try`` fails as it would on any
+*using* the module raises, with a sentence that names it. What a file does with it while it is imported
+(``plt.rcParams[...] = ...``, ``torch.manual_seed(0)``, ``class Net(nn.Module)``) gives one more thing that
+isn't there, so that only the functions that need it fail. A progress bar is nothing that anybody needs:
+tqdm hands on what it is given. An import inside ``try`` fails as it would on any
 machine without that package, so that the fallback which the student wrote runs.
 """
 
@@ -9,9 +12,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -29,8 +33,13 @@ class ModuleUnavailable(ImportError):
 
 
 def is_below(name: str, tops: Collection[str]) -> bool:
-    """Whether a dotted name is one of ``tops`` or lies below one of them."""
+    """Whether a dotted name is one of ``tops`` or lies below one of them.
+
+    One of ``tops`` that starts with a dot, such as ".fast_layers", is meant in whatever package it lies.
+    """
     parts = name.split(".")
+    if any(f".{part}" in tops for part in parts):
+        return True
     return any(".".join(parts[:count]) in tops for count in range(1, len(parts) + 1))
 
 
@@ -49,8 +58,15 @@ class _Unusable:
     def _absent(self) -> tuple[str, str]:
         raise NotImplementedError
 
-    def __mro_entries__(self, _bases: tuple[Any, ...]) -> NoReturn:
-        self._use()
+    def __mro_entries__(self, _bases: tuple[Any, ...]) -> tuple[type, ...]:
+        if not self._is_imported_by(sys._getframe(1)):
+            self._use()
+        return ()
+
+    def _is_imported_by(self, frame: FrameType) -> bool:
+        """Whether a student's file is being imported, and ``frame`` is at its top level."""
+        code = frame.f_code
+        return not code.co_flags & CO_OPTIMIZED and code.co_filename.startswith(_Finder.students)
 
     def __instancecheck__(self, _instance: object) -> bool:
         return False
@@ -66,13 +82,27 @@ def _used(self: _Unusable, *_args: Any, **_keywords: Any) -> NoReturn:
     self._use()
 
 
+def _used_later(self: _Unusable, *_args: Any, **_keywords: Any) -> _Absent:
+    if not self._is_imported_by(sys._getframe(1)):
+        self._use()
+    return _Absent(*self._absent)
+
+
 for _operator in (
-    "call iter next len contains getitem setitem delitem enter exit aenter aexit await "
-    "lt le gt ge add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv "
-    "mod rmod pow rpow matmul rmatmul imatmul and rand or ror xor rxor lshift rshift neg pos abs invert "
-    "int float complex index round array"
+    "iter next len contains enter exit aenter aexit await "
+    "neg pos abs invert int float complex index round array"
 ).split():
     setattr(_Unusable, f"__{_operator}__", _used)
+for _operator in (
+    "call getitem setitem delitem "
+    "lt le gt ge add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv "
+    "mod rmod pow rpow matmul rmatmul imatmul and rand or ror xor rxor lshift rshift"
+).split():
+    setattr(_Unusable, f"__{_operator}__", _used_later)
+
+
+def _is_pythons(attribute: str) -> bool:
+    return attribute.startswith("__") and attribute.endswith("__") and attribute != "__version__"
 
 
 class _Absent(_Unusable):
@@ -87,7 +117,7 @@ class _Absent(_Unusable):
         return found
 
     def __getattr__(self, attribute: str) -> _Absent:
-        if attribute.startswith("__") and attribute.endswith("__"):
+        if _is_pythons(attribute):
             raise AttributeError(attribute)
         name, reason = self._absent
         return _Absent(f"{name}.{attribute}", reason)
@@ -105,7 +135,7 @@ class _Placeholder(_Unusable, ModuleType):
         return self.__name__, self.__dict__["_reason"]
 
     def __getattr__(self, attribute: str) -> _Absent:
-        if attribute.startswith("__") and attribute.endswith("__"):
+        if _is_pythons(attribute):
             raise AttributeError(attribute)
         return _Absent(f"{self.__name__}.{attribute}", self.__dict__["_reason"])
 
@@ -121,11 +151,62 @@ class _PlaceholderLoader(Loader):
         """Nothing to run."""
 
 
+class _Bar:
+    """Stands in for tqdm's progress bar, and shows nothing."""
+
+    def __init__(self, iterable: Iterable[Any] = (), *_args: Any, **_keywords: Any) -> None:
+        self._iterable = iterable
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._iterable)
+
+    def __len__(self) -> int:
+        return len(self._iterable)  # type: ignore[arg-type]  # as for tqdm's own
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def __getattr__(self, attribute: str) -> Any:
+        if _is_pythons(attribute):
+            raise AttributeError(attribute)
+        return _nothing
+
+    @staticmethod
+    def write(*_args: Any, **_keywords: Any) -> None:
+        """Nothing to write between the bars that aren't shown."""
+
+
+def _nothing(*_args: Any, **_keywords: Any) -> None:
+    """In place of update(), set_description() and so on."""
+
+
+def _range_with_bar(*args: int, **_keywords: Any) -> _Bar:
+    return _Bar(range(*args))
+
+
+class _BarLoader(Loader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return ModuleType(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module).update(
+            tqdm=_Bar, tqdm_notebook=_Bar, trange=_range_with_bar, tnrange=_range_with_bar, __path__=[]
+        )
+
+
 class _Finder(MetaPathFinder):
     """Common to both finders: they answer according to who imports."""
 
+    students = "/"  # the folder with the student's files; a process has one
+
     def __init__(self, tree: Path) -> None:
-        self._tree = f"{tree.resolve()}/"
+        self._tree = _Finder.students = f"{tree.resolve()}/"
         self.used: list[str] = []  # modules that were replaced, in order, for the report
 
     def _is_students(self, importer: FrameType | None) -> bool:
@@ -171,6 +252,8 @@ class MissingModules(_Finder):
         importer = self._importer()
         if not self._is_students(importer):
             return None
+        if fullname.partition(".")[0] == "tqdm":
+            return ModuleSpec(fullname, _BarLoader(), is_package=True)
         return self._stand_in(fullname, self._reason(fullname), importer)
 
     def _reason(self, fullname: str) -> str:

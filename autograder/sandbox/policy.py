@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
     A package that a homework forbids is left out here, so that no trick with the import system inside the
     sandbox brings it back: the kernel won't open its files.
     """
-    forbidden = OUR_PACKAGES | {name.partition(".")[0].lower() for name in unavailable}
+    forbidden = OUR_PACKAGES | {name.lower() for name in unavailable}
     paths = [*DEVICES_READ, LOADER_CACHE, *PROGRAM_FOLDERS, str(Path(sys.executable).parent)]
     paths += [str(Path(sys.executable).resolve().parent), str(Path(sys.prefix) / "pyvenv.cfg")]
     for folder in LIBRARY_FOLDERS:
@@ -83,7 +83,7 @@ def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
     for name in ("stdlib", "platstdlib"):
         paths += _without(Path(sysconfig.get_path(name)), _is_package_folder)
     for name in ("purelib", "platlib"):
-        paths += _without(Path(sysconfig.get_path(name)), lambda entry: _distribution(entry) in forbidden)
+        paths += _packages(Path(sysconfig.get_path(name)), forbidden)
     return tuple(dict.fromkeys(os.path.realpath(path) for path in paths))
 
 
@@ -106,6 +106,25 @@ def _is_package_folder(entry: str) -> bool:
 def _distribution(entry: str) -> str:
     """The package that an entry of site-packages belongs to: scipy for scipy.libs and scipy-1.2.dist-info."""
     return entry.lower().replace("-", ".").partition(".")[0]
+
+
+def _packages(folder: Path, left_out: Collection[str]) -> list[str]:
+    """The folder, or what it holds but the modules that are left out, for which "a.b" says b within a."""
+    if not folder.is_dir():
+        return []
+    kept, whole = [], True
+    for entry in sorted(folder.iterdir()):
+        name = _distribution(entry.name)
+        below = {other.partition(".")[2] for other in left_out if other.startswith(f"{name}.")}
+        if name in left_out:
+            whole = False
+        elif below and entry.is_dir():
+            inside = _packages(entry, below)
+            kept += inside
+            whole = whole and inside == [str(entry)]
+        else:
+            kept.append(str(entry))
+    return [str(folder)] if whole else kept
 
 
 def _without(folder: Path, left_out: Callable[[str], bool]) -> list[str]:

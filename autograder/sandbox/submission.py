@@ -60,7 +60,7 @@ class _OpenBox:
     def __init__(self, jail: Jail, limits: BoxLimits, clock: RunClock, trusted: Trusted) -> None:
         self.jail, self.limits, self.clock, self.trusted = jail, limits, clock, trusted
         self.guard = Guard(jail, limits)
-        self.alive = True
+        self.alive, self._owned_up = True, False
 
     def ask(
         self, channel: Channel, message: dict[str, Any], *, budget_s: float, doing: str, **extra: Any
@@ -108,7 +108,7 @@ class _OpenBox:
         watchdog, orphaned = self.guard.error, self.jail.orphaned()
         if watchdog is None and not orphaned:
             return
-        self.alive = False  # another try gets another box
+        self.alive, self._owned_up = False, True  # another try gets another box
         if watchdog is not None:
             raise SandboxFault(
                 f"The watchdog of a sandbox failed: {type(watchdog).__name__}: {watchdog}.",
@@ -120,14 +120,14 @@ class _OpenBox:
         )
 
     def close(self) -> str:
-        """End the box; returns what it printed. Raises SandboxFault if its guard had failed."""
+        """End the box; returns what it printed. Raises SandboxFault if its guard failed and nobody knows."""
         self.alive = False
         try:
             self.jail.kill()
         finally:
             self.guard.stop()  # before its descriptors are closed under it
             self.jail.close()
-        if self.guard.error is not None:
+        if self.guard.error is not None and not self._owned_up:
             self._own_up()
         return self.guard.output
 

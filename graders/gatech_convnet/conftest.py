@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autograder.checks.cases import CasePack, load_pack
-from autograder.checks.layers import FUNCTIONS, LayerRun, judge_layer, run_layer
+from autograder.checks.layers import FUNCTIONS, FUNCTIONS_OF, LayerRun, judge_layer, run_layer
+from autograder.outcome import CheckFailed
 
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Packs = Callable[["Layer", "Tier"], CasePack]
 Runs = Callable[["Layer", "Tier"], LayerRun]
+LayersPath = Callable[["Layer"], str]
 PUBLIC_PACKS = Path(__file__).with_name("public")
 
 
@@ -37,16 +39,24 @@ def packs(seed: int, public: bool) -> Packs:
 
 
 @pytest.fixture(scope="session")
-def layers_path(submission: HandedIn) -> Callable[[], str]:
-    """The path of the file with the four functions, asked for inside a test so that it can fail there."""
-    return lambda: submission.source_of("layers", FUNCTIONS)
+def layers_path(submission: HandedIn) -> LayersPath:
+    """The path of the file with a layer's functions, asked for inside a test so that it can fail there."""
+
+    def path(layer: Layer) -> str:
+        best = submission.source_of("layers", FUNCTIONS)
+        try:
+            return submission.source_of("layers", FUNCTIONS_OF[layer])
+        except CheckFailed:  # none of the two is written: say so of the file with the other two
+            return best
+
+    return path
 
 
 @pytest.fixture(scope="session")
 def runs(
     submission: HandedIn,
     packs: Packs,
-    layers_path: Callable[[], str],
+    layers_path: LayersPath,
     assignment: Assignment,
     public: bool,
 ) -> Runs:
@@ -56,7 +66,7 @@ def runs(
     def run(layer: Layer, tier: Tier) -> LayerRun:
         if (layer, tier) not in known:
             before = next((known[key] for key in known if key[0] == layer), None)
-            module = submission.module(layers_path())
+            module = submission.module(layers_path(layer))
             known[layer, tier] = run_layer(
                 module, packs(layer, tier), assignment.tolerances, before=before, public=public
             )

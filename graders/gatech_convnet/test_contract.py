@@ -9,22 +9,23 @@ import pytest
 from gradescope_utils.autograder_utils.decorators import number
 
 from autograder.checks.byhand import require_by_hand
-from autograder.checks.layers import FUNCTIONS
+from autograder.checks.layers import FUNCTIONS_OF
 
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
-    from autograder.checks.layers import Judge
+    from autograder.checks.layers import Judge, Layer
     from autograder.handed_in import HandedIn
 
 pytestmark = pytest.mark.evidence("verified")
 
 
 @number("9.1")
-def test_by_hand(submission: HandedIn, assignment: Assignment, layers_path: Callable[[], str]) -> None:
+def test_by_hand(submission: HandedIn, assignment: Assignment, layers_path: Callable[[Layer], str]) -> None:
     """The four functions call no library for what is asked for"""
-    path = layers_path()
     forbidden, reason = assignment.sandbox.unavailable, assignment.sandbox.unavailable_reason
-    require_by_hand(path, submission.read(path), FUNCTIONS, forbidden, reason)
+    for layer, functions in FUNCTIONS_OF.items():
+        path = layers_path(layer)
+        require_by_hand(path, submission.read(path), functions, forbidden, reason)
 
 
 @number("9.1.1")

@@ -136,20 +136,3 @@ def test_the_packages_own_init_runs_and_may_import_the_module(result: Callable[.
 )
 def test_files_in_other_dress(result: Callable[..., object], content: bytes, value: object) -> None:
     assert result({"cs231n/layers.py": content}) == value
-
-
-def test_nothing_compiled_is_taken_or_left(result: Callable[..., object], tmp_path: Path) -> None:
-    import py_compile  # noqa: PLC0415  (used here alone)
-
-    source = tmp_path / "evil.py"
-    source.write_text("def f(): return 'compiled'\n", encoding="utf-8")
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    evil = py_compile.compile(str(source), str(tmp_path / "evil.pyc"), invalidation_mode=mode)
-    source.unlink()
-    assert evil is not None
-    content = Path(evil).read_bytes()
-    tag = "cpython-" + "".join(map(str, __import__("sys").version_info[:2]))
-    found = result(
-        {"cs231n/layers.py": "def f(): return 'source'\n", f"cs231n/__pycache__/layers.{tag}.pyc": content}
-    )
-    assert found in ("source", "compiled")  # it is intake that leaves compiled files out
