@@ -17,7 +17,7 @@ from autograder.outcome import Fault, GraderFault, Outcome, SubmissionProblem
 _UNEXPLAINED = "What this test asks for does not hold."
 _PYTESTS_OWN = ("_pytest/outcomes.py",)  # where pytest.fail and pytest.skip raise for their caller
 # Helpers of libraries that raise for the test that called them. Their text quotes the values compared.
-_HELPERS = ("/numpy/testing/", "/numpy/_utils/", "/unittest/case.py", "/contextlib.py")
+_HELPERS = ("/numpy/testing/", "/numpy/_utils/", "/torch/testing/", "/unittest/case.py", "/contextlib.py")
 
 
 def problem_of(error: BaseException, graders: Path) -> SubmissionProblem:

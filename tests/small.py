@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from autograder.assignment import Assignment, Limits, load_assignment
 from autograder.document import ResultsDocument, TestEntry
-from autograder.grading import Graded, Mode, grade
+from autograder.grading import Faulted, Graded, Mode, grade
 from autograder.results import PARTIAL, RESULTS
 from autograder.sandbox.backend import Backend, BoxSpec
 from autograder.sandbox.choose import choose
@@ -24,7 +26,33 @@ from gradescope_utils.autograder_utils.decorators import *
 from autograder.outcome import CheckFailed, Evidence, GraderFault, NotRun, SandboxFault
 pytestmark = pytest.mark.evidence("verified")
 """
+CALL_DOUBLE = """
+@number("1")
+@weight(4)
+def test_double(submission):
+    '''double doubles'''
+    with submission.module("work.py").scene() as scene:
+        if scene.call("double", 21).fetch() != 42:
+            raise CheckFailed("double(21) is not right.", hint="Multiply.", staff="42 is right")
+"""
 WORK = "def double(x):\n    return x * 2\n"
+
+BUG = """
+def log(word):
+    with open({log!r}, "a") as file:
+        file.write(word + " ")
+@number("1")
+@weight(3)
+def test_bug():
+    '''has a bug'''
+    log("bug")
+    {{}}["key"]
+@number("1")
+@weight(1)
+def test_sound():
+    '''has none'''
+    log("sound")
+"""
 
 
 @dataclass
@@ -85,6 +113,18 @@ class Small:
         assert problems(self.results.read_bytes()) == []
         assert not self.partial.exists()
         return graded
+
+    def faulted(self, backend: Backend | None, *, limits: Limits | None = None) -> Faulted:
+        """Grade what must end in a fault of ours, and look that no score is left, not even an earlier one."""
+        self.out.mkdir(exist_ok=True)
+        self.results.write_text('{"score": 4, "tests": []}')
+        assignment = self.assignment()
+        with plain_asserts(), pytest.raises(Faulted) as caught:
+            grade(assignment, self.submission(), self.out, limits=limits, backend=backend)
+        assert not self.results.exists()
+        assert caught.value.log is not None
+        assert caught.value.faults[0].message in caught.value.log.read_text()
+        return caught.value
 
 
 def entry(document: ResultsDocument, test: str) -> TestEntry:

@@ -365,16 +365,26 @@ def test_doctor(command: Command) -> None:
     assert {"name", "passed", "found", "remedy"} == set(findings[0])
 
 
-def test_doctor_finds_what_is_missing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.doctor.landlock.abi_version", lambda: 0)
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
+@pytest.mark.parametrize(
+    ("missing", "value", "told"),
+    [
+        ("autograder.doctor.landlock.abi_version", 0, ("Landlock", "5.13")),
+        ("os.geteuid", 1000, ("sandbox", "sudo")),
+        ("autograder.doctor.versions", {"python": "3.11.2"}, ("NumPy", "scripts/environment")),
+    ],
+)
+def test_doctor_finds_what_is_missing(
+    command: Command, monkeypatch: pytest.MonkeyPatch, missing: str, value: object, told: tuple[str, str]
+) -> None:
+    finding, remedy = told
+    monkeypatch.setattr(missing, lambda: value)
     ended = command("doctor", "--json")
     assert ended.code == 2
-    findings = {finding["name"]: finding for finding in map(json.loads, ended.out.splitlines())}
-    assert not findings["Landlock"]["passed"]
-    assert "5.13" in findings["Landlock"]["remedy"]
-    assert "sudo" in findings["sandbox"]["remedy"]
-    assert findings["NumPy"]["passed"]
+    found = {each["name"]: each for each in map(json.loads, ended.out.splitlines())}
+    assert not found[finding]["passed"]
+    assert remedy in found[finding]["remedy"]
+    assert found["Python"]["passed"]
+    assert remedy in command("doctor").out
 
 
 @needs_root

@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -344,6 +345,27 @@ def test_a_results_folder_where_nothing_can_be_made(small: Small, grade_small: C
     shutil.rmtree(small.out)
     is_a_fault(grade_small(Path("/proc/no_folder_can_be_made_here")), small)
     is_a_fault(grade_small(Path("/proc/self")), small)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for the results, but not for the page beside them."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@needs_root
+def test_a_disk_that_is_really_full(small: Small, grade_small: Callable[..., Ended], tiny_disk: Path) -> None:
+    small.results.unlink()
+    is_a_fault(grade_small(tiny_disk / "out"), small)
+    left = {path.name for path in (tiny_disk / "out").iterdir()}
+    assert RESULTS not in left
+    assert not any(name.endswith(".tmp") for name in left)
 
 
 @needs_root

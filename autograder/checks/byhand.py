@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from autograder.outcome import CheckFailed, StudentException
 from autograder.sandbox.placeholders import is_below
 
+MAX_SOURCE_CHARS = 128 * 1024  # ten times the longest of such files; see deliverables.MAX_PARSED_BYTES
 MAX_USES = 5  # quoted in a message; more of them say nothing new
 
 
@@ -32,8 +33,14 @@ def require_by_hand(
 ) -> None:
     """Raise CheckFailed if one of ``functions`` reaches a ``forbidden`` module.
 
-    Raises StudentException where the source is not Python 3, so that nobody passes by being unreadable.
+    Raises StudentException where the source is not Python 3, so that nobody passes by being unreadable; nor
+    does anybody by handing in more than can be read.
     """
+    if len(source) > MAX_SOURCE_CHARS:
+        raise CheckFailed(
+            f"{path} is too long to be looked through: {len(source):,} characters.",
+            hint=f"Leave in it what the homework asks for, at most {MAX_SOURCE_CHARS:,} characters.",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a "\d" in a docstring is no concern of ours

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 CLOSE_NAME = 0.7  # how alike a file must be (difflib's ratio) to be named beside a missing one
 MAX_SOURCE_BYTES = 1024 * 1024
+# Python's parser is quadratic for some sources and takes 500 times their size for others (measured: 1.4 s and
+# 65 MB at the first of these). What lies beyond is searched as text; the second is for all files together.
+MAX_PARSED_BYTES = 128 * 1024
+MAX_PARSED_IN_ALL = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +131,15 @@ def find_module(tree: Tree, deliverable: Deliverable, functions: Sequence[str]) 
     A function that is still as empty as in the template counts for less than any other. Of files that define
     equally many, the one is taken that fits the deliverable best.
     """
-    counts = {
-        path: counted
-        for path in tree.files
-        if (counted := count_defined(tree.root / path, functions)) != (0, 0)
-    }
+    counts: dict[str, tuple[int, int]] = {}
+    room = MAX_PARSED_IN_ALL
+    for path in tree.files:
+        file = tree.root / path
+        counted = count_defined(file, functions, parse=room > 0)
+        if path.casefold().endswith(".py"):
+            room -= min(file.stat().st_size, MAX_PARSED_BYTES)
+        if counted != (0, 0):
+            counts[path] = counted
     if not counts:
         return None
     homework = Homework([deliverable])
@@ -152,32 +160,34 @@ def find_mention(tree: Tree, functions: Sequence[str]) -> str | None:
         file = tree.root / path
         if file.stat().st_size <= MAX_SOURCE_BYTES:
             source = file.read_bytes().decode("utf-8", errors="replace")
-            if any(re.search(rf"\bdef {name}\b", source) for name in functions):
+            if any(re.search(rf"(?:\b|\\n)def {name}\b", source) for name in functions):
                 return path
     return None
 
 
-def count_defined(path: Path, functions: Sequence[str]) -> tuple[int, int]:
+def count_defined(path: Path, functions: Sequence[str], *, parse: bool = True) -> tuple[int, int]:
     """How many of ``functions`` the file at ``path`` defines at its top level: with content, and at all."""
     if path.suffix.casefold() != ".py" or path.stat().st_size > MAX_SOURCE_BYTES:
         return 0, 0
     source = path.read_bytes().decode("utf-8-sig", errors="replace")
     if not any(name in source for name in functions):
         return 0, 0
-    defined = {name: written for name, written in _defined(source).items() if name in functions}
+    defined = {name: written for name, written in _defined(source, parse=parse).items() if name in functions}
     return sum(defined.values()), len(defined)
 
 
-def _defined(source: str) -> dict[str, bool]:
+def _defined(source: str, *, parse: bool) -> dict[str, bool]:
     """The names that a module defines, and whether there is more behind each than a template has."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\d" in a student's docstring is no concern of ours
-            return dict(_names(ast.parse(source).body))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        # Python 2, or a file that can't be parsed at all. The two last are how the parser ends when code is
-        # nested a hundred thousand deep; it does not crash.
-        return dict.fromkeys(re.findall(r"^def[ \t]+(\w+)[ \t]*\(", source, re.MULTILINE), True)
+    if parse and len(source) <= MAX_PARSED_BYTES:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # "\d" in a student's docstring is no concern of ours
+                return dict(_names(ast.parse(source).body))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            # Python 2, or a file that can't be parsed at all. The two last are how the parser ends when code is
+            # nested a hundred thousand deep; it does not crash.
+            pass
+    return dict.fromkeys(re.findall(r"^def[ \t]+(\w+)[ \t]*\(", source, re.MULTILINE), True)
 
 
 def _names(body: Sequence[ast.AST]) -> Iterator[tuple[str, bool]]:

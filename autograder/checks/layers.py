@@ -9,7 +9,6 @@ wrong forward must not make a right backward wrong.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
@@ -223,25 +222,19 @@ class _Runner:
             return own
         standard = (*(case.inputs[key] for key in self._signature.inputs), dict(case.params))
         answer = self._gradients(scene, case, standard)
+        maker = self._signature.forward
         if own is None:
-            return {output: self._with_reason(seen) for output, seen in answer.items()}
+            names = ", ".join((*self._signature.inputs, f"{self._pack.layer}_param"))
+            aside = (
+                f"But {maker} gave no cache, so this function was given the one of the homework's text, "
+                f"({names}): if yours is another, mend the forward pass first."
+            )
+            return {output: _adding(seen, aside) for output, seen in answer.items()}
+        if all(seen.problem is None for seen in answer.values()):
+            return answer
         # A cache of the student's own design: what backward makes of the standard one shows nothing.
-        return {
-            output: own[output] if answer[output].problem and own[output].problem is None else answer[output]
-            for output in answer
-        }
-
-    def _with_reason(self, seen: Observed) -> Observed:
-        """A backward pass that breaks may only have been written for another cache than it was given."""
-        if not isinstance(seen.problem, StudentException):
-            return seen
-        names = ", ".join((*self._signature.inputs, f"{self._pack.layer}_param"))
-        problem = copy.copy(seen.problem)
-        problem.hint = (
-            f"{problem.hint} But {self._signature.forward} gave no cache, so this function was given the one "
-            f"of the homework's text, ({names}): if yours is another, mend the forward pass first."
-        ).lstrip()
-        return Observed(problem=problem)
+        aside = f"But {maker} is not right here either, and this function gets its cache: mend it first."
+        return {output: _adding(seen, aside) for output, seen in own.items()}
 
     def _all_right(self, case: Case, answer: Mapping[str, Observed], judged: Sequence[str]) -> bool:
         return all(
@@ -280,6 +273,20 @@ class _Runner:
                 hint=f"End it with: return {listed}",
             )
         return [result[k] for k in range(len(outputs))]
+
+
+_OF_THE_CACHE = ("ValueError", "TypeError", "IndexError", "KeyError")
+
+
+def _adding(seen: Observed, aside: str) -> Observed:
+    """What was seen, with a hint more where the cache that the function was given may be the reason."""
+    problem = seen.problem
+    if not isinstance(problem, StudentException) or problem.exception not in _OF_THE_CACHE:
+        return seen
+    told = type(problem).__new__(type(problem))  # constructors differ from class to class
+    told.__dict__.update(problem.__dict__)
+    told.args, told.hint = problem.args, f"{problem.hint} {aside}".lstrip()
+    return Observed(problem=told)
 
 
 def _plain(value: Any) -> Any:

@@ -39,6 +39,9 @@ class Jail(Protocol):
 
     def exact_memory_mib(self) -> float: ...
 
+    def deleted_bytes(self) -> int:
+        """Disk space of files that its processes deleted and still hold open."""
+
     def orphaned(self) -> bool:
         """Whether what the box runs on has died, and the box with it, through no doing of its code's."""
 

@@ -35,6 +35,7 @@ _LIBRARY: dict[str, type[BaseException]] = {
     "JSONDecodeError": ValueError,
     "UnpicklingError": Exception,
     "CalledProcessError": Exception,
+    "BdbQuit": Exception,
     "TimeoutExpired": Exception,
     "URLError": OSError,
     "HTTPError": OSError,
@@ -49,6 +50,7 @@ _PRIVATE: dict[str, type[BaseException]] = {
     "_UFuncOutputCastingError": TypeError,
 }
 _BOX = re.compile(r"/[^\s'\"]*/autograder-box-[^/\s'\"]+/home/(?:tree/)?")
+_MAGIC = re.compile(r", line \d+: `[%!]")
 _NO_SUCH_MODULE = re.compile(r"No module named '([\w.]+)'")
 _MODULE = re.compile(r"module '([\w.]+)' has no attribute")
 
@@ -184,6 +186,8 @@ def _hint(  # noqa: PLR0913  (two sides of one question: what was reported, and 
         return "Your own code raises this: look at the condition that leads there."
     if not where and "TypeError" in types and report.text.startswith(f"{doing} "):
         return "It is called with other arguments than its `def` line takes: keep that line as it was given."
+    if "SyntaxError" in types and _MAGIC.search(where):
+        return "A line that starts with % or ! works in a notebook alone: take it out of the file."
     found = hint(types, report.text, (lambda _word: True) if public else trusted.sources.has_word)
     if found:
         return found
@@ -208,6 +212,8 @@ def _missing_module(report: _Report, types: Sequence[str], trusted: Trusted) -> 
         blamed = [name for name in replaced if named and name == named[1]]
     if not blamed:
         return ""
+    if is_below(blamed[0], trusted.forbidden):
+        return trusted.reason or f"This homework is to be done without {blamed[0]}."
     if sources.is_own_module(blamed[0]):
         return f"There is no module {blamed[0]} among the files of your submission."
     return f"The module {blamed[0]} isn't installed where you are graded: do without it here."

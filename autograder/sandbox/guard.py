@@ -94,7 +94,7 @@ class Guard:
 
     def _scan_disk(self) -> None:
         use = _disk_use(str(self._jail.home), self._before.files + self._limits.files + 1)
-        written_mib = (use.size - self._before.size) / MIB
+        written_mib = (use.size + self._jail.deleted_bytes() - self._before.size) / MIB
         if use.files - self._before.files > self._limits.files:
             self._kill(LimitExceeded("files", self._limits.files))
         elif written_mib > self._limits.disk_mib:
@@ -112,38 +112,59 @@ class _DiskUse:
     size: int  # bytes that are really allocated, so that a sparse file counts what it takes
 
 
+DEEPEST = 100  # folders in folders; intake allows far fewer, and each costs the walk two descriptors
+
+
 def _disk_use(folder: str, at_most: int) -> _DiskUse:
-    """Files and bytes below a folder, without following a link, giving up after ``at_most`` entries."""
+    """Files and bytes below a folder, without following a link, giving up after ``at_most`` entries.
+
+    No folder is passed over, however many lie side by side. Folders nested deeper than `DEEPEST` count as too
+    many files.
+    """
     files = size = 0
-    pending = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)]
+    open_folders: list[_Folder] = [_Folder(os.open(folder, _FOLDER))]
     try:
-        while pending and files <= at_most:
-            fd = pending.pop()
+        while open_folders and files <= at_most:
+            entry = open_folders[-1].next()
+            if entry is None:
+                open_folders.pop().close()
+                continue
+            files += 1
             try:
-                with os.scandir(fd) as entries:
-                    for entry in entries:
-                        files += 1
-                        size += _measure(entry, fd, pending)
-                        if files > at_most:
-                            break
-            finally:
-                os.close(fd)
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+                if not entry.is_dir(follow_symlinks=False):
+                    continue
+                if len(open_folders) > DEEPEST:
+                    return _DiskUse(at_most + 1, size)
+                open_folders.append(_Folder(os.open(entry.name, _FOLDER, dir_fd=open_folders[-1].fd)))
+            except OSError:
+                continue  # it went away, or was swapped for a link, while we looked
     finally:
-        for fd in pending:
-            os.close(fd)
+        for one in open_folders:
+            one.close()
     return _DiskUse(files, size)
 
 
-def _measure(entry: os.DirEntry[str], folder: int, pending: list[int]) -> int:
-    """The bytes of one entry; a folder's descriptor is added to those that are still to be walked."""
-    try:
-        size = entry.stat(follow_symlinks=False).st_blocks * 512
-        if entry.is_dir(follow_symlinks=False) and len(pending) < OPEN_FOLDERS:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-            pending.append(os.open(entry.name, flags, dir_fd=folder))
-    except OSError:
-        return 0  # it went away, or was swapped for a link, while we looked
-    return size
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-OPEN_FOLDERS = 200  # descriptors that a walk may hold; a tree with more open branches is past its limit soon
+class _Folder:
+    """One folder on the way down a walk: its descriptor, and the entries still to come."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        try:
+            self._entries = os.scandir(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def next(self) -> os.DirEntry[str] | None:
+        try:
+            return next(self._entries, None)
+        except OSError:
+            return None  # it was removed
+
+    def close(self) -> None:
+        self._entries.close()
+        os.close(self.fd)

@@ -134,6 +134,11 @@ _KNOWN: tuple[_Known, ...] = (
         "SyntaxError", r"", "Python can't read this line, or the one above it; run the file once yourself."
     ),
     # names
+    _Known(
+        "NameError",
+        r"name 'get_ipython' is not",
+        "`get_ipython` is there in a notebook alone: take this line out of the file.",
+    ),
     _Known("NameError", r"name 'np' is not defined", "Write `import numpy as np` at the top of the file."),
     _Known(
         "UnboundLocalError",
@@ -313,6 +318,12 @@ _KNOWN: tuple[_Known, ...] = (
     _Known("SystemExit", r"", "Don't end the program from your code: take out exit() and sys.exit()."),
     _Known(
         "KeyboardInterrupt", r"", "Don't end the program from your code: raise another exception, or none."
+    ),
+    _Known(
+        "BdbQuit",
+        r"",
+        "A debugger stops here, and nobody can answer it while you are graded: take out pdb.set_trace() or "
+        "breakpoint().",
     ),
     _Known("EOFError", r"", "Nobody can type an answer while you are graded: take out input()."),
 )

@@ -18,7 +18,15 @@ from autograder.sandbox.backend import BoxSpec, make_home, remove_folder
 from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.forkserver import ForkServer, open_pipe
 from autograder.sandbox.policy import Box, listable_paths, readable_paths
-from autograder.sandbox.processes import Usage, any_process_of, exact_memory_mib, has_uid, in_group, usage
+from autograder.sandbox.processes import (
+    Usage,
+    any_process_of,
+    deleted_bytes,
+    exact_memory_mib,
+    has_uid,
+    in_group,
+    usage,
+)
 from autograder.sandbox.uids import UidLease, lease
 from autograder.sandbox.wire import WireError
 
@@ -52,6 +60,9 @@ class _LocalJail:
 
     def exact_memory_mib(self) -> float:
         return exact_memory_mib(self._belongs)
+
+    def deleted_bytes(self) -> int:
+        return deleted_bytes(self._belongs)
 
     def orphaned(self) -> bool:
         return self._server.started != self._born or not self._server.alive()

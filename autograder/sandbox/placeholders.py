@@ -102,7 +102,7 @@ for _operator in (
 
 
 def _is_pythons(attribute: str) -> bool:
-    return attribute.startswith("__") and attribute.endswith("__") and attribute != "__version__"
+    return attribute.startswith("__") and attribute.endswith("__")
 
 
 class _Absent(_Unusable):
@@ -135,7 +135,8 @@ class _Placeholder(_Unusable, ModuleType):
         return self.__name__, self.__dict__["_reason"]
 
     def __getattr__(self, attribute: str) -> _Absent:
-        if _is_pythons(attribute):
+        asked_for = attribute == "__version__" and self._is_imported_by(sys._getframe(1))
+        if _is_pythons(attribute) and not asked_for:
             raise AttributeError(attribute)
         return _Absent(f"{self.__name__}.{attribute}", self.__dict__["_reason"])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ from autograder.sandbox.submission import RunClock, Submission
 _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_LIMITS = BoxLimits(wall_s=20.0)
 _REFUSED = ("PermissionError", "EACCES", "EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS")
+_READABLE = "packages readable"
+_MAKE_READABLE = (
+    "The interpreter and its packages must be readable by every user: put the environment where others can "
+    "read it (AUTOGRADER_ENV), and run ./run_autograder doctor."
+)
 _SECRET = "the preflight's secret"  # noqa: S105  (it guards nothing)
 
 
@@ -35,9 +41,17 @@ class Probe:
 
 
 def prove(backend: Backend) -> list[Probe]:
-    """Try to get out of a box of ``backend``; raises SandboxFault unless every try failed."""
+    """Try to get out of a box of ``backend``; raises SandboxFault unless every try failed.
+
+    Raises EnvironmentFault where it is the other way round: what student code needs can't be read in there.
+    """
     probes = probe(backend)
     open_doors = [probe for probe in probes if not probe.passed]
+    if any(probe.name == _READABLE for probe in open_doors):
+        raise EnvironmentFault(
+            f"The sandbox's user can't read Python and its packages, which lie in {sys.prefix!r}.",
+            remedy=_MAKE_READABLE,
+        )
     if open_doors:
         listed = "; ".join(f"{probe.name} ({probe.found})" for probe in open_doors)
         raise SandboxFault(
@@ -76,8 +90,7 @@ def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) 
     except SubmissionProblem as problem:
         raise EnvironmentFault(
             f"The sandbox's own probe did not run: {problem.message} {problem.staff}",
-            remedy="The interpreter and its packages must be readable by every user: put the environment "
-            "where others can read it (AUTOGRADER_ENV), and run ./run_autograder doctor.",
+            remedy=_MAKE_READABLE,
         ) from problem
     finally:
         submission.close()
@@ -111,7 +124,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "tracing refused": _is_refused,
     "namespaces refused": _is_refused,
     "no new privileges": lambda found: found == 1,
-    "packages readable": lambda found: found == "yes",
+    _READABLE: lambda found: found == "yes",
     "processes limited": lambda found: isinstance(found, int) and 0 < found <= _MOST_PROCESSES,
 }
 _MOST_PROCESSES = 4096  # any limit will do here: each assignment sets its own

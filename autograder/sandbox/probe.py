@@ -47,7 +47,12 @@ def _packages():
     import numpy
 
     os.listdir(os.path.dirname(numpy.__file__))
-    return "yes" if colorsys else "no"
+    # A module that can't be found is stood in for, so an import alone proves nothing.
+    return (
+        "yes"
+        if hasattr(colorsys, "rgb_to_hls") and os.path.isfile(getattr(colorsys, "__file__", ""))
+        else "no"
+    )
 
 
 def run(secret, engine, outside, port, grader):

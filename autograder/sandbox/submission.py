@@ -241,7 +241,7 @@ class Module:
             box.kill()
             raise explain(reply["raised"], doing, trusted=box.trusted)
         pid = reply.get("pid")
-        return pid if isinstance(pid, int) else 0
+        return pid if type(pid) is int and 0 < pid < _MOST_ITEMS else 0
 
     def close(self) -> None:
         if self._box is not None:
@@ -266,8 +266,7 @@ class Scene:
         encoder = wire.Encoder(_reference)
         request = {"do": "put", "values": [encoder.encode(value) for value in values]}
         reply, _ = self._ask(request, encoder.arrays, _INPUT)
-        first = reply.get("first")
-        start = first if isinstance(first, int) else -1
+        start = _handle_number(reply.get("first"))
         return tuple(Handle(self, wire.HandleRef(start + k), _INPUT) for k in range(len(values)))
 
     def call(self, name: str, *arguments: Any) -> Handle:
@@ -277,8 +276,7 @@ class Scene:
         doing = f"{name}()"
         request = {"do": "call", "name": name, "arguments": encoded}
         reply, _ = self._ask(request, encoder.arrays, doing)
-        number = reply.get("handle")
-        ref = wire.HandleRef(number if isinstance(number, int) else -1)
+        ref = wire.HandleRef(_handle_number(reply.get("handle")))
         return Handle(self, ref, doing, self._described(reply))
 
     def describe(self, handle: Handle) -> tuple[str, int | None]:
@@ -292,7 +290,7 @@ class Scene:
         if not isinstance(kind, str) or kind not in _KINDS:
             name = kind.removeprefix("object: ") if isinstance(kind, str) else "unknown"
             kind = f"object: {self._box.trusted.sources.type_name(name)}"
-        return kind, length if isinstance(length, int) and 0 <= length < _MOST_ITEMS else None
+        return kind, length if type(length) is int and 0 <= length < _MOST_ITEMS else None
 
     def fetch_all(self, *handles: Handle) -> tuple[Any, ...]:
         """Copies of several values, in one message; see `Handle.fetch`."""
@@ -353,7 +351,7 @@ class Scene:
                 else explain_exit(None, doing)
             )
         status = reply.get("status")
-        return explain_exit(status if isinstance(status, int) else None, doing)
+        return explain_exit(status if type(status) is int else None, doing)
 
     def close(self) -> None:
         """End the test's process. One that doesn't end, or leaves others behind, costs the box its life: the
@@ -414,6 +412,12 @@ class Handle:
     def fetch(self) -> Any:
         """A copy, made of plain values, `numpy.ndarray` and `wire.Opaque` alone."""
         return self._scene.fetch_all(self)[0]
+
+
+def _handle_number(number: Any) -> int:
+    """A handle's number as the sandbox sent it; -1 for what can't be one, such as an int of 4,300 digits,
+    which Python reads and then refuses to write."""
+    return number if type(number) is int and 0 <= number < _MOST_ITEMS else -1
 
 
 def _reference(value: Any) -> wire.HandleRef | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.assignment import Deliverable
-from autograder.checks.deliverables import Deliveries, find_module, folders_of, match
+from autograder.checks.deliverables import Deliveries, find_mention, find_module, folders_of, match
 from autograder.checks.names import Name, folder_distance, glob_match
 from autograder.intake import Tree
 
@@ -261,10 +261,11 @@ def find(tmp_path: Path, files: dict[str, str | bytes]) -> str | None:
         "try:\n    import x\nexcept ImportError:\n    x = None\n" + BOTH + 'r = "\\d"\n',
         "if True:\n    def conv_forward_naive(x): ...\nelse:\n    def conv_backward_naive(x): ...\n",
         "def f(x): ...\nconv_forward_naive = conv_backward_naive = f\n",
+        "def f(x): ...\nconv_forward_naive, conv_backward_naive = f, f\n",
         BOTH + "x = " + "-" * 100_000 + "1\n",
         BOTH + "x = a" + ".b" * 100_000 + "\n",
     ],
-    ids=["plain", "python 2", "bom", "latin-1", "escape", "branches", "assigned", "deep", "long chain"],
+    ids=["plain", "python 2", "bom", "latin-1", "escape", "branches", "assigned", "unpacked", "deep", "long chain"],
 )
 def test_the_module_is_found_by_what_it_defines(tmp_path: Path, content: str | bytes) -> None:
     half = "def conv_forward_naive(x): ...\n"
@@ -285,6 +286,22 @@ def test_the_module_is_found_by_what_it_defines(tmp_path: Path, content: str | b
 )
 def test_what_only_mentions_the_functions_is_not_the_module(tmp_path: Path, content: str) -> None:
     assert find(tmp_path, {"1_cs231n/cs231n/conv_layers.py": content}) is None
+
+
+@pytest.mark.parametrize("body", ["out = None\n    return out, x", "raise NotImplementedError('soon')", "..."])
+def test_what_is_written_counts_for_more_than_an_empty_template(tmp_path: Path, body: str) -> None:
+    empty = f"def conv_forward_naive(x):\n    {body}\n\ndef conv_backward_naive(d):\n    {body}\n"
+    written = "def conv_forward_naive(x):\n    return x + 1\n"
+    assert find(tmp_path, {"1_cs231n/cs231n/conv_layers.py": empty, "some/where.py": written}) == "some/where.py"
+
+
+@pytest.mark.parametrize("content", ["def conv_forward_naive(", '"source": ["x = 1\\ndef conv_forward_naive("]'])
+def test_a_file_that_mentions_the_functions_is_found(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.md").write_text("conv_forward_naive(x)")
+    (tmp_path / "b.ipynb").write_text(content)
+    tree = Tree(tmp_path, ("a.md", "b.ipynb"), (), (), "")
+    assert find_mention(tree, FUNCTIONS) == "b.ipynb"
+    assert find_mention(Tree(tmp_path, ("a.md",), (), (), ""), FUNCTIONS) is None
 
 
 def test_of_equals_the_manifest_decides(tmp_path: Path) -> None:

@@ -248,6 +248,19 @@ def test_nor_one_that_only_its_own_cache_suits(conv: CasePack) -> None:
     assert wrong(run(module, conv), conv) == ["out"]
 
 
+def test_nor_one_that_the_standard_cache_leads_astray(conv: CasePack) -> None:
+    module = Module(
+        edited(
+            edited(
+                SLICED, "conv_forward_naive", [BIAS_LEFT_OUT, (RETURN, "return out, (x, -w, b, conv_param)")]
+            ),
+            "conv_backward_naive",
+            [(UNPACK, f"{UNPACK}\n    w = -w")],
+        )
+    )
+    assert wrong(run(module, conv), conv) == ["out"]
+
+
 def test_where_both_caches_fail_the_standard_ones_answer_is_judged(conv: CasePack) -> None:
     module = Module(
         edited(

@@ -128,7 +128,9 @@ def new_privileges():
 
 
 def foreign_call(code):
-    memory = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory = mmap.mmap(
+        -1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+    )
     memory.write(bytes.fromhex(code))
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     return ctypes.CFUNCTYPE(ctypes.c_long)(address)()
@@ -200,7 +202,7 @@ def daemon():
 
 
 def big_mapping(size):
-    return attempt(lambda: len(mmap.mmap(-1, size)))
+    return attempt(lambda: len(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)))
 
 
 def open_many(count):

@@ -95,6 +95,21 @@ def fork_server_boots(statements: str) -> Iterator[None]:
         yield
 
 
+# Runs in each box before it confines itself, with the statements that a test has written down.
+HOOK = """
+from autograder.sandbox import channel, confine, landlock, seccomp
+def leave_out(box, confined=worker.confine, names=dict(globals())):
+    with open({path!r}) as file:
+        exec(file.read(), names)
+    confined(box)
+worker.confine = leave_out
+"""
+NO_LANDLOCK = "confine.landlock.restrict = lambda **_: 0"
+NO_SECCOMP = "confine.seccomp.build_filter = type('Filter', (), {'load': lambda self: None})"
+NO_LIMITS = "confine.limit_resources = lambda box: None"
+NO_DEATH = "confine.die_with_parent = lambda: None"
+
+
 def pids_of(uid: int) -> list[int]:
     """The living processes of which this is the real, effective, saved or file-system user."""
     names = [entry.name for entry in Path("/proc").iterdir()]

@@ -11,7 +11,7 @@ import pytest
 
 from autograder.sandbox.backend import remove_folder
 from autograder.sandbox.local import Privdrop, Unconfined
-from tests.sandbox.boxes import IS_ROOT, NEEDS_ROOT, SPEC, Watched, running
+from tests.sandbox.boxes import HOOK, IS_ROOT, NEEDS_ROOT, SPEC, Watched, fork_server_boots, running
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,21 @@ def backend(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:
     if request.param == "privdrop" and not IS_ROOT:
         pytest.skip(NEEDS_ROOT)
     with running(Privdrop if request.param == "privdrop" else Unconfined, SPEC, scratch) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module")
+def statements(scratch: Path) -> Path:
+    """The file of what the boxes of ``weakened`` do before they confine themselves."""
+    return scratch / "statements"
+
+
+@pytest.fixture(scope="module")
+def weakened(scratch: Path, statements: Path) -> Iterator[Watched]:
+    """A privdrop whose boxes leave out what the file of statements says."""
+    if not IS_ROOT:
+        pytest.skip(NEEDS_ROOT)
+    with fork_server_boots(HOOK.format(path=str(statements))), running(Privdrop, SPEC, scratch) as watched:
         yield watched
 
 

@@ -75,6 +75,8 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("x = (1", "SyntaxError", "", "can't read"),
     # names
     ("foo", "NameError", "name 'foo' is not defined", "spelled"),
+    ("get_ipython().magic()", "NameError", "name 'get_ipython' is not defined", "in a notebook alone"),
+    ("%matplotlib inline", "SyntaxError", "", "in a notebook alone"),
     ("del np\nnp.zeros(1)", "NameError", "name 'np' is not defined", "import numpy as np"),
     ("def g():\n    x += 1\ng()", "UnboundLocalError", "'x'", "before it has a value"),
     ("np.zeros(1).foo", "AttributeError", "'numpy.ndarray' object has no attribute 'foo'", "no `.foo`"),
@@ -209,6 +211,7 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("raise SystemExit", "SystemExit", "", "sys.exit()"),
     ("raise KeyboardInterrupt", "KeyboardInterrupt", "", "Don't end"),
     ("raise EOFError", "EOFError", "", "input()"),
+    ("import bdb\nraise bdb.BdbQuit", "BdbQuit", "", "pdb.set_trace()"),
     # nothing that we know
     ("next(iter([]))", "StopIteration", "", "Call the function yourself"),
     ("raise OverflowError('x')", "OverflowError", "", "Call the function yourself"),

@@ -32,6 +32,7 @@ class Pretended:
         self.output_fd, self.writing = os.pipe()
         os.set_blocking(self.output_fd, False)
         self.rough = self.exact = 10.0
+        self.deleted = 0
         self.trouble: Exception | None = None
         self.kills = 0
 
@@ -42,6 +43,9 @@ class Pretended:
 
     def exact_memory_mib(self) -> float:
         return self.exact
+
+    def deleted_bytes(self) -> int:
+        return self.deleted
 
     def orphaned(self) -> bool:
         return False

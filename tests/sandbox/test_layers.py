@@ -17,48 +17,22 @@ from typing import Any
 import pytest
 
 from autograder.outcome import SandboxFault
-from autograder.sandbox.local import Privdrop
 from autograder.sandbox.submission import Module
 from tests.sandbox.attacks import SOURCE
 from tests.sandbox.boxes import (
     LIMITS,
-    SPEC,
+    NO_DEATH,
+    NO_LANDLOCK,
+    NO_LIMITS,
+    NO_SECCOMP,
     Watched,
-    fork_server_boots,
     needs_root,
     opened,
     pids_of,
-    running,
     soon,
 )
 
 pytestmark = needs_root
-
-# Runs in each box before it confines itself, with the statements that a test has written down.
-HOOK = """
-from autograder.sandbox import channel, confine, landlock, seccomp
-def leave_out(box, confined=worker.confine, names=dict(globals())):
-    with open({path!r}) as file:
-        exec(file.read(), names)
-    confined(box)
-worker.confine = leave_out
-"""
-NO_LANDLOCK = "confine.landlock.restrict = lambda **_: 0"
-NO_SECCOMP = "confine.seccomp.build_filter = type('Filter', (), {'load': lambda self: None})"
-NO_LIMITS = "confine.limit_resources = lambda box: None"
-NO_DEATH = "confine.die_with_parent = lambda: None"
-
-
-@pytest.fixture(scope="module")
-def statements(scratch: Path) -> Path:
-    return scratch / "statements"
-
-
-@pytest.fixture(scope="module")
-def weakened(scratch: Path, statements: Path) -> Iterator[Watched]:
-    """A backend whose boxes leave out what the file of statements says."""
-    with fork_server_boots(HOOK.format(path=str(statements))), running(Privdrop, SPEC, scratch) as watched:
-        yield watched
 
 
 @pytest.fixture

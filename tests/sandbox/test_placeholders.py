@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -144,15 +145,51 @@ def test_a_use_is_named(module: Callable[..., Module], statement: str, use: str,
     "use",
     [
         "with torch.no_grad: pass",
-        "class A(torch.nn.Module): pass",
-        "@torch.jit.script\ndef g(): pass",
-        "torch.a[0] = 1",
+        "for x in torch.a: pass",
+        "float(torch.a)",
+        "def g(): torch.a()\ng()",
     ],
 )
 def test_a_use_while_the_module_is_imported(module: Callable[..., Module], use: str) -> None:
     with pytest.raises(StudentException, match=r"^The import of m\.py used torch\.") as caught:
         module(f"import torch\n{use}\n")
     assert caught.value.hint == REASON
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "x = torch.manual_seed(0)",
+        "x = torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+        "class x(torch.nn.Module):\n    y = torch.ones(1)\nx = x.y",
+        "@torch.jit.script\ndef x(): pass",
+        "x = torch.rcParams\nx['figure.figsize'] = (10, 8)",
+        "x = torch\ndef g(a: torch.Tensor | None): pass",
+        "print(torch.__version__)\nx = torch.__version__ + 'b' if torch.__version__ >= '1' else 0",
+    ],
+)
+def test_a_file_may_use_it_while_it_is_imported(module: Callable[..., Module], use: str) -> None:
+    found = module(f"import torch\n{use}\ndef f(): return x()\ndef g(): return 1\n")
+    assert call(found, "g") == 1
+    assert re.match(r"f\(\) used torch\b", refusal(found).message)
+
+
+def test_a_progress_bar_hands_on_what_it_is_given(module: Callable[..., Module]) -> None:
+    source = """
+from tqdm import tqdm, trange
+from tqdm.auto import tqdm as another
+def f():
+    with tqdm(total=2) as bar:
+        bar.update(1)
+        tqdm.write('half')
+    return [*tqdm([1, 2], desc='x'), *trange(2), len(another([3])), bar.n is None]
+"""
+    assert call(module(source))[:5] == [1, 2, 0, 1, 1]
+
+
+def test_a_forbidden_file_is_meant_in_any_folder() -> None:
+    assert is_below("cs231n.fast_layers.f", [".fast_layers"])
+    assert not is_below("cs231n.fast_layers_too", [".fast_layers"])
 
 
 def test_it_may_be_passed_on_and_asked_about(module: Callable[..., Module]) -> None:
