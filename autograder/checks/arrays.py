@@ -71,7 +71,7 @@ def inspect_form(actual: object, shape: tuple[int, ...]) -> Mismatch | None:
     if actual.shape != shape:
         return Mismatch(
             Kind.SHAPE,
-            f"has shape {_shown(actual.shape)}, and should have shape {shape!r}",
+            f"has {_shown(actual.shape)}, and should have shape {shape!r}",
             f"shape {actual.shape!r}, expected {shape!r}, dtype {actual.dtype!s}",
         )
     if actual.dtype.newbyteorder("=") not in ACCEPTED:
@@ -157,10 +157,10 @@ def _wrong_type(actual: object, shape: tuple[int, ...]) -> str:
 
 
 def _shown(shape: tuple[int, ...]) -> str:
-    """A shape for the student's eyes. An empty array's axes may be of any length, and spell out what the function
-    was given; so only such as a real answer could have are shown."""
+    """A shape for the student's eyes. An empty array's axes may be of any length, and spell out what the
+    function was given; so only such as a real answer could have are shown."""
     plausible = len(shape) <= _MOST_AXES and all(length <= _LONGEST_AXIS for length in shape)
-    return repr(shape) if plausible else f"of {len(shape)} axes"
+    return f"shape {shape!r}" if plausible else f"a shape of {len(shape)} axes"
 
 
 _MOST_AXES, _LONGEST_AXIS = 8, 9999  # as in harmless.py

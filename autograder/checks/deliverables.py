@@ -184,8 +184,8 @@ def _defined(source: str, *, parse: bool) -> dict[str, bool]:
                 warnings.simplefilter("ignore")  # "\d" in a student's docstring is no concern of ours
                 return dict(_names(ast.parse(source).body))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            # Python 2, or a file that can't be parsed at all. The two last are how the parser ends when code is
-            # nested a hundred thousand deep; it does not crash.
+            # Python 2, or a file that can't be parsed at all. The two last are how the parser ends when code
+            # is nested a hundred thousand deep; it does not crash.
             pass
     return dict.fromkeys(re.findall(r"^def[ \t]+(\w+)[ \t]*\(", source, re.MULTILINE), True)
 

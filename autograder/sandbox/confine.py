@@ -43,6 +43,7 @@ _CPU_BACKSTOP = 4  # CPU seconds for each second of wall time: the watchdog's cl
 def confine(box: Box) -> None:
     """Drop everything that ``box`` doesn't allow, for good. Raises OSError where a step is refused."""
     if box.uid is None:
+        die_with_parent()
         limit_resources(box)
         enter_home(box)
         return

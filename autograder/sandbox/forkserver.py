@@ -85,6 +85,8 @@ class ForkServer:
             return reply
 
     def _running(self) -> Channel:
+        if self._channel is not None and not self.alive():
+            self._stop()  # whoever had a box there is told by the box; a new one loses nothing
         if self._channel is None:
             ours, theirs = socket.socketpair()
             with theirs:

@@ -265,7 +265,18 @@ def find(tmp_path: Path, files: dict[str, str | bytes]) -> str | None:
         BOTH + "x = " + "-" * 100_000 + "1\n",
         BOTH + "x = a" + ".b" * 100_000 + "\n",
     ],
-    ids=["plain", "python 2", "bom", "latin-1", "escape", "branches", "assigned", "unpacked", "deep", "long chain"],
+    ids=[
+        "plain",
+        "python 2",
+        "bom",
+        "latin-1",
+        "escape",
+        "branches",
+        "assigned",
+        "unpacked",
+        "deep",
+        "long chain",
+    ],
 )
 def test_the_module_is_found_by_what_it_defines(tmp_path: Path, content: str | bytes) -> None:
     half = "def conv_forward_naive(x): ...\n"
@@ -288,14 +299,19 @@ def test_what_only_mentions_the_functions_is_not_the_module(tmp_path: Path, cont
     assert find(tmp_path, {"1_cs231n/cs231n/conv_layers.py": content}) is None
 
 
-@pytest.mark.parametrize("body", ["out = None\n    return out, x", "raise NotImplementedError('soon')", "..."])
+@pytest.mark.parametrize(
+    "body", ["out = None\n    return out, x", "raise NotImplementedError('soon')", "..."]
+)
 def test_what_is_written_counts_for_more_than_an_empty_template(tmp_path: Path, body: str) -> None:
     empty = f"def conv_forward_naive(x):\n    {body}\n\ndef conv_backward_naive(d):\n    {body}\n"
     written = "def conv_forward_naive(x):\n    return x + 1\n"
-    assert find(tmp_path, {"1_cs231n/cs231n/conv_layers.py": empty, "some/where.py": written}) == "some/where.py"
+    found = find(tmp_path, {"1_cs231n/cs231n/conv_layers.py": empty, "some/where.py": written})
+    assert found == "some/where.py"
 
 
-@pytest.mark.parametrize("content", ["def conv_forward_naive(", '"source": ["x = 1\\ndef conv_forward_naive("]'])
+@pytest.mark.parametrize(
+    "content", ["def conv_forward_naive(", '"source": ["x = 1\\ndef conv_forward_naive("]']
+)
 def test_a_file_that_mentions_the_functions_is_found(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.md").write_text("conv_forward_naive(x)")
     (tmp_path / "b.ipynb").write_text(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,18 +44,26 @@ def backend(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def statements(scratch: Path) -> Path:
-    """The file of what the boxes of ``weakened`` do before they confine themselves."""
-    return scratch / "statements"
-
-
-@pytest.fixture(scope="module")
-def weakened(scratch: Path, statements: Path) -> Iterator[Watched]:
-    """A privdrop whose boxes leave out what the file of statements says."""
+def weakened(scratch: Path) -> Iterator[Watched]:
+    """A privdrop whose boxes leave out what ``leave_out`` says."""
     if not IS_ROOT:
         pytest.skip(NEEDS_ROOT)
+    statements = scratch / "statements"
+    statements.touch()
     with fork_server_boots(HOOK.format(path=str(statements))), running(Privdrop, SPEC, scratch) as watched:
         yield watched
+
+
+@pytest.fixture
+def leave_out(weakened: Watched, scratch: Path) -> Iterator[Callable[..., None]]:
+    """Has the boxes of ``weakened`` run statements before they confine themselves, until the test ends."""
+    assert weakened.isolates
+
+    def write(*statements: str) -> None:
+        (scratch / "statements").write_text("\n".join(statements), encoding="ascii")
+
+    yield write
+    write()
 
 
 @pytest.fixture(autouse=True)

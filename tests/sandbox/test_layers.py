@@ -11,6 +11,7 @@ import platform
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,17 @@ pytestmark = needs_root
 
 
 @pytest.fixture
-def without(weakened: Watched, statements: Path, tmp_path: Path) -> Iterator[Callable[..., Module]]:
+def without(
+    weakened: Watched, leave_out: Callable[..., None], tmp_path: Path
+) -> Iterator[Callable[..., Module]]:
     """A module in a box that was confined without some steps."""
-    contexts = []
+    with ExitStack() as stack:
 
-    def make(*steps: str) -> Module:
-        statements.write_text("\n".join(steps), encoding="ascii")
-        contexts.append(opened(weakened, tmp_path, SOURCE))
-        return contexts[-1].__enter__()
+        def make(*steps: str) -> Module:
+            leave_out(*steps)
+            return stack.enter_context(opened(weakened, tmp_path, SOURCE))
 
-    yield make
-    for context in contexts:
-        context.__exit__(None, None, None)
+        yield make
     weakened.assert_nothing_left()
 
 
