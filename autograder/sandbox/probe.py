@@ -67,9 +67,8 @@ def run(secret, engine, outside, port, grader):
         "other processes hidden": _try(lambda: _read(f"/proc/{grader}/environ")),
         "network refused": _connect(port),
         "signals refused": _try(lambda: os.kill(grader, signal.SIGCONT) or "sent"),
-        "tracing refused": _refused(
-            "ptrace", 0, 0, 0, 0
-        ),  # of itself: the grader would stop if this went through
+        # Of itself: were it the grader, and went it through, the grader would stop and never judge it.
+        "tracing refused": _refused("ptrace", 0, 0, 0, 0),
         "namespaces refused": _refused("unshare", 0x10000000),
         "no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),
         "packages readable": _try(_packages),

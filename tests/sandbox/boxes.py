@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from autograder.outcome import SubmissionProblem
 from autograder.sandbox import forkserver, uids
 from autograder.sandbox.backend import Backend, BoxSpec, Jail
 from autograder.sandbox.local import Privdrop, Unconfined
@@ -84,6 +86,19 @@ def opened(
         yield submission.module(next(iter(files)))
     finally:
         submission.close()
+
+
+def call(module: Module, name: str = "f", *arguments: Any) -> Any:
+    """What a function returns, in a scene of its own."""
+    with module.scene() as scene:
+        return scene.call(name, *arguments).fetch()
+
+
+def problem_of(module: Module, name: str, *arguments: Any) -> SubmissionProblem:
+    """The problem that calling a function ends in."""
+    with pytest.raises(SubmissionProblem) as caught:
+        call(module, name, *arguments)
+    return caught.value
 
 
 @contextmanager

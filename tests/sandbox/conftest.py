@@ -5,13 +5,27 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autograder.sandbox.backend import remove_folder
 from autograder.sandbox.local import Privdrop, Unconfined
-from tests.sandbox.boxes import HOOK, IS_ROOT, NEEDS_ROOT, SPEC, Watched, fork_server_boots, running
+from autograder.sandbox.submission import Module
+from tests.sandbox.boxes import (
+    HOOK,
+    IS_ROOT,
+    LIMITS,
+    NEEDS_ROOT,
+    SPEC,
+    Watched,
+    fork_server_boots,
+    opened,
+    running,
+)
+from tests.sandbox.students import STUDENT
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +55,27 @@ def backend(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:
         pytest.skip(NEEDS_ROOT)
     with running(Privdrop if request.param == "privdrop" else Unconfined, SPEC, scratch) as watched:
         yield watched
+
+
+@pytest.fixture(scope="module")
+def module(backend: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Module]:
+    """The student's module (students.py) in a box that tests share; one that is killed is replaced."""
+    with opened(backend, tmp_path_factory.mktemp("tree"), STUDENT) as found:
+        found.load()
+        yield found
+    backend.assert_nothing_left()
+
+
+@pytest.fixture
+def limited(backend: Watched, tmp_path: Path) -> Iterator[Callable[..., Module]]:
+    """The same module in a box of the test's own, with other limits."""
+    with ExitStack() as stack:
+
+        def make(**limits: float) -> Module:
+            others = replace(LIMITS, **limits)  # type: ignore[arg-type]
+            return stack.enter_context(opened(backend, tmp_path, STUDENT, others))
+
+        yield make
 
 
 @pytest.fixture(scope="module")

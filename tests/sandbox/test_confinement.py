@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ from autograder.outcome import ProcessEnded, SandboxFault, SubmissionProblem
 from autograder.sandbox.policy import MIB
 from autograder.sandbox.submission import Module
 from tests.sandbox.attacks import SOURCE
-from tests.sandbox.boxes import LIMITS, Watched, exists, needs_root, opened, pids_of, soon
+from tests.sandbox.boxes import LIMITS, Watched, call, exists, needs_root, opened, pids_of, soon
 
 pytestmark = needs_root
 
@@ -55,11 +54,6 @@ def outside(scratch: Path) -> Path:
     (folder / "file").write_text("secret", encoding="utf-8")
     (folder / "file").chmod(0o666)
     return folder
-
-
-def call(module: Module, name: str, *arguments: Any) -> Any:
-    with module.scene() as scene:
-        return scene.call(name, *arguments).fetch()
 
 
 def uid_of(module: Module) -> int:

@@ -10,7 +10,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,16 +17,10 @@ from autograder.outcome import EnvironmentFault, SandboxFault
 from autograder.sandbox import forkserver
 from autograder.sandbox.backend import remove_folder
 from autograder.sandbox.local import Unconfined
-from autograder.sandbox.submission import Module
 from tests.sandbox.attacks import SOURCE
-from tests.sandbox.boxes import SPEC, Watched, exists, fork_server_boots, opened, pids_of, running, soon
+from tests.sandbox.boxes import SPEC, Watched, call, exists, fork_server_boots, opened, pids_of, running, soon
 
 ENGINE = Path(forkserver.__file__).parents[2]
-
-
-def call(module: Module, name: str, *arguments: Any) -> Any:
-    with module.scene() as scene:
-        return scene.call(name, *arguments).fetch()
 
 
 def server_of(backend: Watched) -> int:

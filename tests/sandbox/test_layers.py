@@ -27,6 +27,7 @@ from tests.sandbox.boxes import (
     NO_LIMITS,
     NO_SECCOMP,
     Watched,
+    call,
     needs_root,
     opened,
     pids_of,
@@ -49,11 +50,6 @@ def without(
 
         yield make
     weakened.assert_nothing_left()
-
-
-def call(module: Module, name: str, *arguments: Any) -> Any:
-    with module.scene() as scene:
-        return scene.call(name, *arguments).fetch()
 
 
 def is_open(module: Module, name: str, *arguments: Any) -> bool:

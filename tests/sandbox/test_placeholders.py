@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from autograder.outcome import StudentException
 from autograder.sandbox.local import Unconfined
 from autograder.sandbox.placeholders import NOT_HANDED_IN, NOT_IN_THIS_VERSION, NOT_INSTALLED, is_below
 from autograder.sandbox.submission import Module
-from tests.sandbox.boxes import SPEC, Watched, opened, running
+from tests.sandbox.boxes import SPEC, Watched, call, opened, running
 
 FORBIDDEN = ("torch", "scipy.signal", "email")  # the last is Python's own, so it is there for certain
 REASON = "Write it by hand."
@@ -43,11 +42,6 @@ def module(backend: Watched, tmp_path: Path) -> Iterator[Callable[..., Module]]:
             return found
 
         yield load
-
-
-def call(module: Module, name: str = "f", *arguments: Any) -> Any:
-    with module.scene() as scene:
-        return scene.call(name, *arguments).fetch()
 
 
 def refusal(module: Module, name: str = "f") -> StudentException:

@@ -19,7 +19,7 @@ from autograder.sandbox.local import Privdrop
 from autograder.sandbox.policy import Box, BoxLimits, listable_paths, readable_paths
 from autograder.sandbox.submission import Module
 from tests.sandbox.attacks import SOURCE
-from tests.sandbox.boxes import SPEC, needs_root, opened, running
+from tests.sandbox.boxes import SPEC, call, needs_root, opened, running
 
 PACKAGES = Path(sysconfig.get_path("purelib"))
 
@@ -111,11 +111,6 @@ def box(scratch: Path, tree: Path, source: str, *unavailable: str) -> Iterator[M
     spec = replace(SPEC, unavailable=unavailable)
     with running(Privdrop, spec, scratch) as backend, opened(backend, tree, source) as module:
         yield module
-
-
-def call(module: Module, name: str, *arguments: object) -> str:
-    with module.scene() as scene:
-        return str(scene.call(name, *arguments).fetch())
 
 
 @needs_root
