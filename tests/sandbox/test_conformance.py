@@ -311,13 +311,17 @@ def test_a_box_after_a_kill_has_the_files_as_they_were_handed_in(backend: Watche
         assert call(module, "f") == 1
 
 
+_ROUNDS = 5
+
+
 def test_descriptors_do_not_add_up(backend: Watched, tmp_path: Path) -> None:
     counts = []
-    for _ in range(3):
+    for _ in range(_ROUNDS):
         with opened(backend, tmp_path, STUDENT) as module:
             assert_still_works(module)
             problem_of(module, "kill_itself")
             problem_of(module, "exit_at_once")
         gc.collect()  # what exceptions keep
         counts.append(len(list(Path("/proc/self/fd").iterdir())))
-    assert counts[1] == counts[2]
+    # A leak adds one a round; a thread of the grading's own that opens /proc just now adds one once.
+    assert counts[-1] - counts[0] < _ROUNDS - 1
