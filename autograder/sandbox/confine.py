@@ -40,10 +40,13 @@ _PR_SET_PDEATHSIG = 1
 _CPU_BACKSTOP = 4  # CPU seconds for each second of wall time: the watchdog's clock decides, this is a net
 
 
-def confine(box: Box) -> None:
-    """Drop everything that ``box`` doesn't allow, for good. Raises OSError where a step is refused."""
+def confine(box: Box, parent: int) -> None:
+    """Drop everything that ``box`` doesn't allow, for good, as a child of ``parent``.
+
+    Raises OSError where a step is refused.
+    """
     if box.uid is None:
-        die_with_parent()
+        die_with_parent(parent)
         limit_resources(box)
         enter_home(box)
         return
@@ -55,7 +58,7 @@ def confine(box: Box) -> None:
     os.setresuid(box.uid, box.uid, box.uid)
     if os.getresuid() != (box.uid,) * 3 or os.getresgid() != (box.uid,) * 3 or os.getgroups():
         raise OSError("the user could not be dropped")
-    die_with_parent()
+    die_with_parent(parent)
     enter_home(box)
     landlock.restrict(
         readable=[Path(path) for path in box.readable],
@@ -107,7 +110,9 @@ def enter_home(box: Box) -> None:
     os.chdir(box.home)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies; undone by a change of user, so set after."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when ``parent`` dies; undone by a change of user, so set after."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it has died already, before it was asked for
+            os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import threading
@@ -88,7 +89,7 @@ class Guard:
         if memory > self._limits.memory_mib:
             memory = self._jail.exact_memory_mib()
             if memory > self._limits.memory_mib:
-                self._kill(LimitExceeded("memory_mib", self._limits.memory_mib, round(memory)))
+                self._kill(LimitExceeded("memory_mib", self._limits.memory_mib, math.ceil(memory)))
         if with_disk:
             self._scan_disk()
 
@@ -98,7 +99,7 @@ class Guard:
         if use.files - self._before.files > self._limits.files:
             self._kill(LimitExceeded("files", self._limits.files))
         elif written_mib > self._limits.disk_mib:
-            self._kill(LimitExceeded("disk_mib", self._limits.disk_mib, round(written_mib)))
+            self._kill(LimitExceeded("disk_mib", self._limits.disk_mib, math.ceil(written_mib)))
 
     def _kill(self, why: LimitExceeded) -> None:
         if self.exceeded is None:

@@ -89,9 +89,10 @@ def _become_subreaper() -> None:
 def _launch(channel: Channel, request: dict[str, Any], boxes: dict[int, int]) -> None:
     box = Box.from_json(request["box"])
     control, output = channel.take_fds()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _run_child(lambda: _hold(box, control, output))
+        _run_child(lambda: _hold(box, control, output, parent))
     os.close(control)
     os.close(output)
     if box.uid is not None and box.reaper_uid is not None:
@@ -156,7 +157,7 @@ def _run_child(body: Callable[[], None]) -> None:
 # --- the holder --------------------------------------------------------------------------------------
 
 
-def _hold(box: Box, control: int, output: int) -> None:
+def _hold(box: Box, control: int, output: int, parent: int) -> None:
     """Become the box's first process: confined, then serving loads and scenes on its control channel."""
     control_fd = _rearrange_descriptors(control, output)
     os.setsid()
@@ -164,7 +165,7 @@ def _hold(box: Box, control: int, output: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     channel = Channel(socket.socket(fileno=control_fd), accepts_fds=True)
     try:
-        confine(box)
+        confine(box, parent)
     except Exception as error:  # whatever it is, the trusted side must hear of it
         channel.send({"refused": f"{type(error).__name__}: {error}"})
         return
@@ -211,6 +212,7 @@ def _load(loader: Loader, modules: dict[str, ModuleType], path: str) -> dict[str
 
 def _start_scene(channel: Channel, loader: Loader, module: ModuleType) -> None:
     (fd,) = channel.take_fds()
+    parent = os.getpid()
     try:
         pid = os.fork()
     except OSError as error:
@@ -219,7 +221,7 @@ def _start_scene(channel: Channel, loader: Loader, module: ModuleType) -> None:
         return
     if pid == 0:
         channel.close()
-        die_with_parent()
+        die_with_parent(parent)
         _run_child(lambda: _Scene(Channel(socket.socket(fileno=fd)), loader, module).serve())
     os.close(fd)
     channel.send({"pid": pid})

@@ -99,6 +99,16 @@ def memfd():
     return attempt(lambda: os.memfd_create('x'))
 
 
+def shared_memory():
+    return attempt(lambda: len(mmap.mmap(-1, 4096)))
+
+
+def larger_socket():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return attempt(lambda: ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20))
+
+
 def become_root():
     steps = (
         lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgid(0), lambda: os.setgroups([0]),

@@ -213,6 +213,7 @@ shmget shmat shmctl semget semop semctl msgget msgsnd msgrcv msgctl mq_open mq_u
 personality mknod mknodat init_module finit_module delete_module kexec_load syslog acct settimeofday
 clock_settime adjtimex sethostname setdomainname iopl ioperm vhangup
 setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+inotify_init inotify_init1 inotify_add_watch vmsplice
 """
 
 
@@ -239,6 +240,12 @@ def test_a_system_call_is_not_there(module: Module, name: str) -> None:
 )
 def test_no_namespace_can_be_made(module: Module, flag: int) -> None:
     assert call(module, "syscall", number_of("clone"), flag | signal.SIGCHLD, 0, 0, 0, 0) == "closed: EPERM"
+
+
+def test_no_memory_is_to_be_had_that_counts_for_nobody(module: Module) -> None:
+    assert call(module, "shared_memory") == "closed: EPERM"
+    assert call(module, "larger_socket") == "closed: EPERM"
+    assert call(module, "memfd") == "closed: ENOSYS"
 
 
 def test_nothing_is_typed_into_a_terminal(module: Module) -> None:

@@ -153,7 +153,8 @@ def test_bytes(watch: Callable[[], Guard], jail: Pretended) -> None:
     (jail.home / "full").write_bytes(os.urandom(3 * 2**20))
     found = exceeded(guard)
     assert found is not None
-    assert (found.limit, found.allowed, found.used) == ("disk_mib", 1, 3)
+    assert (found.limit, found.allowed) == ("disk_mib", 1)
+    assert found.used in (3, 4)  # with the blocks of the folder
 
 
 def test_links_are_not_followed(watch: Callable[[], Guard], jail: Pretended) -> None:

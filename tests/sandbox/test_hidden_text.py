@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from autograder.sandbox.explain import Trusted, explain
 from autograder.sandbox.harmless import harmless
 from autograder.sandbox.sources import Sources
+from tests.sandbox.boxes import calm
 from tests.sandbox.test_explain import told
 
 HIDDEN = "S3cr3t"
@@ -87,6 +88,7 @@ def test_a_hidden_text_is_never_shown(tmp_path: Path, leak: Callable[[str], dict
         assert problem.hint
 
 
+@calm
 @given(text=st.text().map(lambda text: f"§{text}§"))
 def test_no_text_that_we_do_not_know_is_shown(text: str) -> None:
     report = {
@@ -120,6 +122,7 @@ REPORTS = JSON | st.fixed_dictionaries(
 )
 
 
+@calm
 @given(report=REPORTS, public=st.booleans())
 def test_any_report_is_a_problem(report: Any, public: bool) -> None:
     problem = explain(report, "the import of layers.py", public=public)
@@ -176,6 +179,7 @@ def test_a_text_of_pythons_or_numpys_own_is_shown(sources: Sources, text: str) -
     assert harmless(text, sources) == text.strip()
 
 
+@calm
 @given(st.text())
 def test_any_text_is_judged(text: str) -> None:
     assert harmless(text, Sources()) in ("", text.partition("\n")[0].rstrip(" ."))

@@ -124,6 +124,8 @@ def test_seccomp_is_what_closes_sockets_and_the_rest(
     assert is_open(module, "unix", unix_sockets[0])
     assert is_open(module, "unix_datagram", unix_sockets[1])
     assert is_open(module, "memfd")
+    assert is_open(module, "shared_memory")
+    assert is_open(module, "larger_socket")
     assert is_open(module, "mark", str(outside))
     assert call(module, "type_into_terminal") == "closed: ENOTTY"
     if platform.machine() == "x86_64":

@@ -27,6 +27,7 @@ from autograder.sandbox.wire import (
     pack,
     receive,
 )
+from tests.sandbox.boxes import calm
 
 LIMIT = 1 << 20
 
@@ -99,6 +100,7 @@ VALUES = st.recursive(
 )
 
 
+@calm
 @given(VALUES)
 @example([np.zeros((2, 0, 3)), (np.array(1.5),), {"a": np.zeros(3)[::-1]}])
 def test_values_come_back_as_they_went(value: Any) -> None:
@@ -182,6 +184,7 @@ def assert_harmless(data: bytes) -> None:
         receive_all(data)
 
 
+@calm
 @given(st.binary(max_size=200))
 def test_any_bytes_are_harmless(data: bytes) -> None:
     assert_harmless(data)
@@ -209,6 +212,7 @@ TREES = st.recursive(
 )
 
 
+@calm
 @given(TREES)
 def test_any_json_is_a_value_or_an_error(tree: Any) -> None:
     try:
@@ -382,6 +386,7 @@ def test_an_empty_array_of_any_size_is_harmless() -> None:
     assert_harmless(frame(b"{}", blob({"0": tensor(shape=[0] * 100, offsets=[0, 0])})))
 
 
+@calm
 @given(
     st.dictionaries(
         st.text(max_size=3),
