@@ -6,6 +6,7 @@ import os
 import platform
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -143,6 +144,7 @@ def test_another_box_is_out_of_reach(privdrop: Watched, module: Module, tmp_path
         other.load()
         (pid,) = pids_of(uid_of(other))
         home = privdrop.boxes[-1][1]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (home, home.parent)] == [0o700, 0o711]
         for path in (home, home / "tree", home.parent):
             assert_closed(call(module, "listing", str(path)), "EACCES")
             assert_closed(call(module, "write", str(path / "new")), "EACCES")

@@ -129,7 +129,7 @@ IMPORTS = """
 import importlib
 def fresh(name):
     importlib.invalidate_caches()
-    return importlib.import_module(name).__name__
+    return importlib.import_module(name).__file__
 """
 
 
@@ -139,5 +139,4 @@ def test_the_other_packages_can_still_be_imported(scratch: Path, tmp_path: Path)
     """Where one package is left out, its folder is no longer one rule, but Python must still list it."""
     with box(scratch, tmp_path, IMPORTS, "torch") as module:
         for name in ("numpy.fft", "iniconfig", "wave"):
-            assert call(module, "fresh", name) == name
-        assert module.replaced == ()
+            assert call(module, "fresh", name).endswith(".py")  # what stands in for a module has no file

@@ -107,3 +107,14 @@ def test_the_locks_are_roots_alone() -> None:
     lease = uids.lease()
     assert uids.LOCK_FOLDER.stat().st_mode & 0o777 == 0o700
     lease.release()
+
+
+def test_one_box_does_not_get_the_user_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn by lot, so that whatever a box might leave to its user is left to nobody."""
+    monkeypatch.setattr(uids, "FIRST_UID", 58000)
+    drawn = set()
+    for _ in range(5):
+        lease = uids.lease()
+        lease.release()
+        drawn.add(lease.uid)
+    assert len(drawn) > 1

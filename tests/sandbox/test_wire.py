@@ -102,6 +102,7 @@ VALUES = st.recursive(
 
 @calm
 @given(VALUES)
+@example([np.arange(6.0).reshape(2, 3).T, np.arange(6.0)[::2]])
 @example([np.zeros((2, 0, 3)), (np.array(1.5),), {"a": np.zeros(3)[::-1]}])
 def test_values_come_back_as_they_went(value: Any) -> None:
     assert same(there_and_back(value), _native(value))
