@@ -149,10 +149,12 @@ def test_the_time_limit_counts_all_calls_of_a_scene(limited: Callable[..., Modul
 def test_the_time_limit_of_the_whole_grading(backend: Watched, tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(STUDENT, encoding="utf-8")
     submission = Submission(backend, tmp_path, LIMITS, RunClock(1.0))
+    start = time.monotonic()
     try:
         problem = problem_of(submission.module("m.py"), "nap", 30)
         assert isinstance(problem, LimitExceeded)
         assert problem.limit == "run_wall_s"
+        assert time.monotonic() - start < 5  # long before the call's own limit
         with pytest.raises(LimitExceeded, match="whole grading"):
             submission.module("m.py").scene()
     finally:
