@@ -7,13 +7,16 @@
 #       autograder /autograder/run_autograder
 #
 # The base brings Gradescope's harness, which starts the container: so neither CMD nor ENTRYPOINT here.
+# `./run_autograder image` builds the image for `--sandbox docker` from the same file, out of a context that
+# holds no grader; WANT is then the environment that its submissions need (see scripts/environment).
 ARG BASE=gradescope/autograder-base:ubuntu-22.04
 FROM ${BASE}
+ARG WANT=
 
 COPY . /autograder/source
 RUN cp /autograder/source/run_autograder /autograder/run_autograder \
     && chmod 755 /autograder/run_autograder \
     && mkdir -p /autograder/submission /autograder/results \
-    && bash /autograder/source/setup.sh \
+    && AUTOGRADER_WANT="${WANT}" bash /autograder/source/setup.sh \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /autograder

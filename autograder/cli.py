@@ -5,8 +5,6 @@ Exit codes: 0 graded, 1 the command line is wrong, 2 a fault of ours (no score),
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +19,7 @@ from autograder.assignment import Assignment, find_assignment, list_assignments
 from autograder.gradescope import Folders, points_warning, read_metadata, the_assignment
 from autograder.grading import PAGE, Faulted, Graded, Mode, forget_earlier, grade, open_backend
 from autograder.outcome import Fault, UsageError
+from autograder.sandbox.choose import AUTO, NAMES, NONE
 
 HOME = Path(__file__).resolve().parents[1]
 GRADERS = HOME / "graders"
@@ -43,6 +42,7 @@ err_console = Console(stderr=True, highlight=False)
 
 AssignmentName = Annotated[str, typer.Argument(help="An assignment's name (see `list`), or its folder.")]
 Submissions = Annotated[list[Path], typer.Argument(help="A zip, a folder or a single file; or several.")]
+Sandbox = Annotated[str, typer.Option(help=f"{', '.join(NAMES)}: what student code runs in.")]
 Out = Annotated[Path | None, typer.Option(help="Where the results go; otherwise ./results/NAME.")]
 
 
@@ -77,18 +77,35 @@ def _on_gradescope(folders: Folders) -> None:
 
 
 @app.command("grade")
-def grade_command(assignment: AssignmentName, submissions: Submissions, out: Out = None) -> None:
+def grade_command(
+    assignment: AssignmentName,
+    submissions: Submissions,
+    out: Out = None,
+    sandbox: Sandbox = AUTO,
+    without_protection: Annotated[
+        bool, typer.Option("--without-protection", help="With --sandbox none: yes, I mean it.")
+    ] = False,
+) -> None:
     """Grade submissions with every test, in a sandbox."""
-    _grade_all(find_assignment(assignment, GRADERS), submissions, out, Mode.GRADE)
+    if sandbox == NONE and not without_protection:
+        raise UsageError(
+            "--sandbox none runs other people's code as you, with all that you may read, write and reach. "
+            "If you wrote every line of it, say --without-protection too; the results will say so."
+        )
+    if without_protection and sandbox != NONE:
+        raise UsageError(f"--without-protection goes with --sandbox none, not with {sandbox!r}.")
+    _grade_all(find_assignment(assignment, GRADERS), submissions, out, Mode.GRADE, sandbox)
 
 
 @app.command()
-def check(assignment: AssignmentName, submission: Path, out: Out = None) -> None:
+def check(assignment: AssignmentName, submission: Path, out: Out = None, sandbox: Sandbox = AUTO) -> None:
     """Check your own submission with the public tests, before you hand it in."""
-    _grade_all(find_assignment(assignment, GRADERS), [submission], out, Mode.CHECK)
+    _grade_all(find_assignment(assignment, GRADERS), [submission], out, Mode.CHECK, sandbox)
 
 
-def _grade_all(assignment: Assignment, submissions: list[Path], out: Path | None, mode: Mode) -> None:
+def _grade_all(
+    assignment: Assignment, submissions: list[Path], out: Path | None, mode: Mode, sandbox: str
+) -> None:
     from autograder import report  # noqa: PLC0415  (jinja2 is no business of `list`)
 
     for submission in submissions:
@@ -100,7 +117,7 @@ def _grade_all(assignment: Assignment, submissions: list[Path], out: Path | None
     for target in targets:  # first of all: should the sandbox not start, no earlier score must stand there
         forget_earlier(target)
     broken: list[str] = []
-    with open_backend(assignment, mode) as backend:
+    with open_backend(assignment, mode, sandbox=sandbox) as backend:
         for submission, target in zip(submissions, targets, strict=True):
             if len(submissions) > 1:
                 out_console.rule(Text(submission.name))
@@ -157,12 +174,7 @@ def demo() -> None:
         raise UsageError("The demo's submissions don't come with a bundle: run it in a checkout.")
     from autograder import demo as show  # noqa: PLC0415
 
-    root = os.geteuid() == 0 and sys.platform == "linux"
-    if not root:
-        out_console.print(
-            "Without root there is no sandbox in this version: these are the public tests alone."
-        )
-    show.run(HOME, out_console, Mode.GRADE if root else Mode.CHECK)
+    show.run(HOME, out_console)
 
 
 @app.command()
@@ -183,6 +195,18 @@ def bundle(
 
 
 @app.command()
+def image(
+    base: Annotated[str | None, typer.Option(help="The base image, if not Gradescope's.")] = None,
+    torch: Annotated[bool, typer.Option("--torch", help="With PyTorch, for homework that needs it.")] = False,
+) -> None:
+    """Build the container image in which `--sandbox docker` runs submissions."""
+    from autograder.image import build_image  # noqa: PLC0415
+
+    tag = build_image(("torch",) if torch else (), base, print)
+    out_console.print(Text(f"Built: {tag}"))
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -190,16 +214,9 @@ def doctor(
     from autograder.doctor import examine  # noqa: PLC0415
 
     sound = True
-    for finding in examine():
+    for finding in examine(GRADERS):
         sound = sound and finding.passed
-        if as_json:
-            record = {name: getattr(finding, name) for name in finding.__slots__}
-            print(json.dumps(record))
-            continue
-        sign = "✓" if finding.passed else "✗"
-        print(
-            f"{sign} {finding.name}: {finding.found}" + (f"\n    {finding.remedy}" if finding.remedy else "")
-        )
+        print(finding.as_json() if as_json else finding.as_text(), flush=True)
     if not sound:
         raise typer.Exit(FAULT)
 

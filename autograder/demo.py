@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from autograder import report
 from autograder.assignment import find_assignment
 from autograder.grading import Mode, grade, open_backend
+from autograder.outcome import EnvironmentFault
 
 ASSIGNMENT = "gatech_convnet"
 
@@ -31,8 +33,16 @@ _ACTS = (
 )
 
 
-def run(home: Path, console: Console, mode: Mode) -> None:
-    """Grade the three; as root with every test in the sandbox, else with the public ones."""
+def run(home: Path, console: Console) -> None:
+    """Grade the three: with every test where a sandbox holds, else with the public ones."""
+    try:
+        _run(home, console, Mode.GRADE)
+    except EnvironmentFault as fault:
+        console.print(Text(f"{fault.message}\nSo these are the public tests alone."))
+        _run(home, console, Mode.CHECK)
+
+
+def _run(home: Path, console: Console, mode: Mode) -> None:
     from fixtures.build import build  # noqa: PLC0415  (bundles come without fixtures, and without a demo)
 
     assignment = find_assignment(ASSIGNMENT, home / "graders")

@@ -39,13 +39,17 @@ from autograder.outcome import (
 from autograder.plugin import FaultRecord, GradingPlugin
 from autograder.results import RESULTS, DeclaredTest, ResultsStore, RunInfo, lint_visibility
 from autograder.sandbox.backend import Backend, BoxSpec, remove_folder
-from autograder.sandbox.choose import choose
+from autograder.sandbox.choose import AUTO, choose
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.submission import RunClock, Submission
 from autograder.session import ended_well, run_session
 
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
+UNPROTECTED = (
+    "This was graded without a sandbox, because the staff asked for it: the submission's code could reach "
+    "everything that the grader can, so nothing in these results is proof against it."
+)
 ATTEMPTS = 2  # a fault is tried once more
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
 
@@ -88,9 +92,14 @@ def box_spec(assignment: Assignment, limits: Limits | None = None) -> BoxSpec:
 
 
 @contextmanager
-def open_backend(assignment: Assignment, mode: Mode, limits: Limits | None = None) -> Iterator[Backend]:
-    """A proven sandbox, for as many gradings of this assignment as are to come."""
-    backend = choose(box_spec(assignment, limits), must_isolate=mode is Mode.GRADE)
+def open_backend(
+    assignment: Assignment, mode: Mode, limits: Limits | None = None, sandbox: str = AUTO
+) -> Iterator[Backend]:
+    """A proven sandbox, for as many gradings of this assignment as are to come.
+
+    ``sandbox`` is one of `choose.NAMES`. "none" is not proved: who asks for it must mean it.
+    """
+    backend = choose(box_spec(assignment, limits), sandbox, must_isolate=mode is Mode.GRADE)
     try:
         yield backend
     finally:
@@ -285,8 +294,12 @@ class _Run:
             versions=versions(),
             sandbox=self.backend.name,
             limits={name: float(value) for name, value in self.limits.model_dump().items()},
-            notes=tree.notes if isinstance(tree, Tree) else (),
+            notes=(*self._warnings(), *(tree.notes if isinstance(tree, Tree) else ())),
         )
+
+    def _warnings(self) -> Iterator[str]:
+        if self.mode is Mode.GRADE and not self.backend.isolates:
+            yield UNPROTECTED
 
     def _finish(self) -> Graded:
         assert self.store is not None

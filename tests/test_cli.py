@@ -353,41 +353,6 @@ def test_bundle_of_an_assignment_without_public_tests(command: Command, small: S
 
 
 @needs_root
-def test_doctor(command: Command) -> None:
-    ended = command("doctor")
-    assert ended.code == 0, ended.out
-    assert "✓ Python: " in ended.out
-    assert "✓ sandbox: network refused" in ended.out
-    assert "✗" not in ended.out
-    findings = [json.loads(line) for line in command("doctor", "--json").out.splitlines()]
-    assert len(findings) > 10
-    assert all(finding["passed"] is True for finding in findings)
-    assert {"name", "passed", "found", "remedy"} == set(findings[0])
-
-
-@pytest.mark.parametrize(
-    ("missing", "value", "told"),
-    [
-        ("autograder.doctor.landlock.abi_version", 0, ("Landlock", "5.13")),
-        ("os.geteuid", 1000, ("sandbox", "sudo")),
-        ("autograder.doctor.versions", {"python": "3.11.2"}, ("NumPy", "scripts/environment")),
-    ],
-)
-def test_doctor_finds_what_is_missing(
-    command: Command, monkeypatch: pytest.MonkeyPatch, missing: str, value: object, told: tuple[str, str]
-) -> None:
-    finding, remedy = told
-    monkeypatch.setattr(missing, lambda: value)
-    ended = command("doctor", "--json")
-    assert ended.code == 2
-    found = {each["name"]: each for each in map(json.loads, ended.out.splitlines())}
-    assert not found[finding]["passed"]
-    assert remedy in found[finding]["remedy"]
-    assert found["Python"]["passed"]
-    assert remedy in command("doctor").out
-
-
-@needs_root
 def test_demo(command: Command) -> None:
     ended = command("demo")
     assert ended.code == 0, ended.told

@@ -29,11 +29,16 @@ class BoxSpec:
 
 
 class Jail(Protocol):
-    """One running box. ``control`` speaks to its first process, ``output_fd`` is what it prints."""
+    """One running box. ``control`` speaks to its first process, ``output_fd`` is what it prints.
+
+    ``idle_processes`` is how many processes it has while it runs no test: its holder, and the init of a PID
+    namespace where there is one.
+    """
 
     control: Channel
     output_fd: int
     home: Path
+    idle_processes: int
 
     def usage(self) -> Usage: ...
 
@@ -44,6 +49,9 @@ class Jail(Protocol):
 
     def orphaned(self) -> bool:
         """Whether what the box runs on has died, and the box with it, through no doing of its code's."""
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel ended one of its processes for the memory that the box took."""
 
     def kill(self) -> None:
         """Kill everything in the box; returns when nothing is left. May be called twice, from any thread."""
@@ -65,16 +73,23 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
-def make_home(folder: Path, tree: Path, owner: int | None) -> Path:
-    """A box's home below ``folder``, with a copy of ``tree`` that belongs to ``owner`` (a uid, None: us)."""
+def make_home(folder: Path, owner: int | None) -> Path:
+    """A box's empty home below ``folder``, which belongs to ``owner`` (a uid, None: us)."""
     home = folder / "home"
     home.mkdir(mode=0o700)
-    shutil.copytree(tree, home / "tree")
     if owner is not None:
-        for parent, _, files in os.walk(home):
+        os.chown(home, owner, owner)
+    return home
+
+
+def fill_home(home: Path, tree: Path, owner: int | None) -> None:
+    """Put a copy of ``tree`` into a box's home, where it belongs to the box's user."""
+    copied = home / "tree"
+    shutil.copytree(tree, copied)
+    if owner is not None:
+        for parent, _, files in os.walk(copied):
             for path in (parent, *(os.path.join(parent, name) for name in files)):  # noqa: PTH118
                 os.chown(path, owner, owner, follow_symlinks=False)
-    return home
 
 
 def remove_folder(folder: Path) -> None:

@@ -13,6 +13,9 @@ descriptor but its own channel, and a clean environment. It then
 5. sets no-new-privs, then Landlock (files), then seccomp (everything else). Seccomp comes last because it
    denies calls that the steps before need.
 
+A process that bubblewrap or a container's engine started comes with the steps 1 and 4 done, and in namespaces
+that show it no more than it may use; the others it makes itself (`confine_enclosed`).
+
 Every step raises on failure and the caller exits: there is no way to reach student code with a step left
 out. tests/sandbox/ takes each step away in turn and sees what comes open.
 """
@@ -60,12 +63,31 @@ def confine(box: Box, parent: int) -> None:
         raise OSError("the user could not be dropped")
     die_with_parent(parent)
     enter_home(box)
+    _close_files(box)
+    rules.load()
+
+
+def confine_enclosed(box: Box) -> None:
+    """The same for a process that namespaces enclose already, and that was started as the user it stays.
+
+    Landlock is a second wall here where the kernel has it; the first one is what was mounted.
+    """
+    limit_resources(box)
+    rules = seccomp.build_filter()
+    enter_home(box)
+    if landlock.abi_version() > 0:
+        _close_files(box)
+    else:
+        landlock.forbid_new_privileges()
+    rules.load()
+
+
+def _close_files(box: Box) -> None:
     landlock.restrict(
         readable=[Path(path) for path in box.readable],
         listable=[Path(path) for path in box.listable],
         writable=[Path(box.home), *(Path(path) for path in DEVICES_WRITE)],
     )
-    rules.load()
 
 
 def limit_resources(box: Box) -> None:
@@ -83,8 +105,8 @@ def limit_resources(box: Box) -> None:
     }
     if sys.platform == "linux":
         wanted["RLIMIT_AS"] = (limits.memory_mib + ADDRESS_SPACE_SLACK_MIB) * MIB
-    if box.uid is not None:  # without a user of its own, this would count the student's whole desktop
-        wanted["RLIMIT_NPROC"] = limits.processes
+    if box.counts_processes:  # without a user of its own, this would count the student's whole desktop
+        wanted["RLIMIT_NPROC"] = limits.processes + (1 if box.enclosed else 0)  # the namespace's init
     for name, value in wanted.items():
         which = getattr(resource, name, None)
         if which is not None:

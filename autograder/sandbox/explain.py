@@ -23,6 +23,7 @@ from autograder.sandbox.harmless import harmless
 from autograder.sandbox.hints import hint
 from autograder.sandbox.placeholders import NOT_INSTALLED, REASONS, is_below
 from autograder.sandbox.sources import Sources
+from autograder.sandbox.vision_pair import fault_behind
 
 _TEXT = 600  # characters of an exception's text that a message may hold
 _LINE = 120
@@ -103,6 +104,8 @@ def explain(
 ) -> StudentException:
     """The problem that a report of the sandbox describes; any report, however odd, gives one.
 
+    Raises EnvironmentFault where what it reports is our doing, and we know that without it.
+
     ``public`` says that the student may see whatever the exception says: no hidden input was in reach.
     """
     found = _Report.read(report)
@@ -110,6 +113,8 @@ def explain(
     where = _where(found, trusted.sources)
     if found.type == "ModuleUnavailable":
         return _unavailable(found, doing, where, trusted)
+    if fault := fault_behind(found.type):
+        raise fault
     shown, types = _name(found)
     said = harmless(found.text, trusted.sources) if types[0] in _SPEAKING else ""
     aside = f" ({said})" if said else ""

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,11 @@ class ForkServer:
         """Whether it runs, as far as the kernel has told by now."""
         return self._process is not None and self._process.poll() is None
 
+    def death_of_this_one(self) -> Callable[[], bool]:
+        """A question for later: has the process that runs now died, whether or not another took its place?"""
+        born = self.started
+        return lambda: self.started != born or not self.alive()
+
     def _ask(self, request: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
         with self._lock:
             try:
@@ -104,7 +109,7 @@ class ForkServer:
 
     def _start(self, fd: int) -> subprocess.Popen[bytes]:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
-        environment |= {name: str(self._threads) for name in _THREAD_VARIABLES}
+        environment |= thread_variables(self._threads)
         command = [sys.executable, "-I", "-B", "-c", _BOOT, str(_ENGINE), str(fd), *self._preload]
         return subprocess.Popen(  # noqa: S603
             command,
@@ -130,6 +135,11 @@ class ForkServer:
     def close(self) -> None:
         with self._lock:
             self._stop()
+
+
+def thread_variables(threads: int) -> dict[str, str]:
+    """The environment that keeps every numeric library to so many threads."""
+    return {name: str(threads) for name in _THREAD_VARIABLES}
 
 
 def open_pipe() -> tuple[int, int]:

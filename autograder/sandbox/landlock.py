@@ -85,12 +85,17 @@ def restrict(*, readable: Iterable[Path], writable: Iterable[Path], listable: It
             _allow(ruleset, path, _READ_DIR)
         for path in writable:
             _allow(ruleset, path, rights)
-        if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "no_new_privs was refused")
+        forbid_new_privileges()
         _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)
     return abi
+
+
+def forbid_new_privileges() -> None:
+    """Set no-new-privs: no program that this process starts gains anything by its set-uid bit."""
+    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no_new_privs was refused")
 
 
 def _allow(ruleset: int, path: Path, access: int) -> None:

@@ -7,83 +7,24 @@ import contextlib
 import os
 import signal
 import socket
-import tempfile
-import threading
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from autograder.outcome import EnvironmentFault, SandboxFault
-from autograder.sandbox.backend import BoxSpec, make_home, remove_folder
+from autograder.sandbox.backend import BoxSpec, fill_home, make_home, remove_folder
 from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.forkserver import ForkServer, open_pipe
+from autograder.sandbox.jail import BoxJail
+from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import Box, listable_paths, readable_paths
-from autograder.sandbox.processes import (
-    Usage,
-    any_process_of,
-    deleted_bytes,
-    exact_memory_mib,
-    has_uid,
-    in_group,
-    usage,
-)
-from autograder.sandbox.uids import UidLease, lease
+from autograder.sandbox.processes import any_process_of, has_uid, in_group, usage
+from autograder.sandbox.uids import UidLease, abandoned, lease
 from autograder.sandbox.wire import WireError
 
 _CONFINE_S = 30.0
 _DYING_S = 5.0  # a process that was killed is gone in milliseconds, unless the machine is in trouble
 _MAX_HELLO = 1 << 16
-
-
-class _LocalJail:
-    """A box whose first process is a child of the fork server; ``kill_all`` is how its backend ends it."""
-
-    def __init__(  # noqa: PLR0913  (all by keyword: a box is the sum of these)
-        self,
-        *,
-        control: Channel,
-        output_fd: int,
-        home: Path,
-        belongs: Callable[[str, bytes], bool],
-        server: ForkServer,
-        kill_all: Callable[[], None],
-        release: Callable[[], None],
-    ) -> None:
-        self.control, self.output_fd, self.home = control, output_fd, home
-        self._belongs, self._kill_all, self._release = belongs, kill_all, release
-        self._server, self._born = server, server.started
-        self._lock = threading.Lock()
-        self._dead = self._closed = False
-
-    def usage(self) -> Usage:
-        return usage(self._belongs)
-
-    def exact_memory_mib(self) -> float:
-        return exact_memory_mib(self._belongs)
-
-    def deleted_bytes(self) -> int:
-        return deleted_bytes(self._belongs)
-
-    def orphaned(self) -> bool:
-        return self._server.started != self._born or not self._server.alive()
-
-    def kill(self) -> None:
-        with self._lock:
-            if not self._dead:
-                self._kill_all()
-                self._dead = True
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self.kill()
-        finally:
-            self.control.close()
-            os.close(self.output_fd)
-            remove_folder(self.home.parent)
-            self._release()
 
 
 class _LocalBackend:
@@ -111,6 +52,7 @@ class _LocalBackend:
             unavailable_reason=self.spec.unavailable_reason,
             uid=users.uid if users else None,
             reaper_uid=users.reaper_uid if users else None,
+            counts_processes=users is not None,
         )
 
     def _start(self, box: Box) -> tuple[int, Channel, int]:
@@ -149,12 +91,22 @@ class Privdrop(_LocalBackend):
     name = "privdrop"
     isolates = True
 
-    def launch(self, tree: Path) -> _LocalJail:
+    def __init__(self, spec: BoxSpec) -> None:
+        if sys.platform != "linux" or os.geteuid() != 0:
+            raise EnvironmentFault(
+                "The sandbox 'privdrop' drops from root to another user, and this is not root on Linux.",
+                remedy="Use `sudo`, a container as root, or bubblewrap, which needs neither.",
+            )
+        super().__init__(spec)
+        self.sweep()
+
+    def launch(self, tree: Path) -> BoxJail:
         users = lease()
-        folder = Path(tempfile.mkdtemp(prefix="autograder-box-"))
+        folder = run_folder("box")
         folder.chmod(0o711)
         try:
-            home = make_home(folder, tree, users.uid)
+            home = make_home(folder, users.uid)
+            fill_home(home, tree, users.uid)
             _, control, output_fd = self._start(self._box(home, users))
         except BaseException:
             with contextlib.suppress(SandboxFault):
@@ -162,15 +114,24 @@ class Privdrop(_LocalBackend):
             remove_folder(folder)
             users.release()
             raise
-        return _LocalJail(
+        return BoxJail(
             control=control,
             output_fd=output_fd,
             home=home,
             belongs=has_uid(users.uid),
-            server=self._server,
             kill_all=lambda: self._kill(users),
+            has_lost_its_host=self._server.death_of_this_one(),
             release=users.release,
         )
+
+    def sweep(self) -> None:
+        """Kill what an earlier run's boxes left running: a run that was killed together with its fork server
+        could not do it, and outside a container nobody else does."""
+        for users in abandoned():
+            try:
+                self._kill(users)
+            finally:
+                users.release()
 
     def _kill(self, users: UidLease) -> None:
         self._server.reap(users.uid, users.reaper_uid)
@@ -195,10 +156,11 @@ class Unconfined(_LocalBackend):
             )
         super().__init__(spec)
 
-    def launch(self, tree: Path) -> _LocalJail:
-        folder = Path(tempfile.mkdtemp(prefix="autograder-box-"))
+    def launch(self, tree: Path) -> BoxJail:
+        folder = run_folder("box")
         try:
-            home = make_home(folder, tree, None)
+            home = make_home(folder, None)
+            fill_home(home, tree, None)
             pid, control, output_fd = self._start(self._box(home, None))
         except BaseException:
             remove_folder(folder)
@@ -213,12 +175,12 @@ class Unconfined(_LocalBackend):
             while usage(belongs).processes and time.monotonic() < give_up:
                 time.sleep(0.002)
 
-        return _LocalJail(
+        return BoxJail(
             control=control,
             output_fd=output_fd,
             home=home,
             belongs=belongs,
-            server=self._server,
             kill_all=kill_group,
+            has_lost_its_host=self._server.death_of_this_one(),
             release=lambda: None,
         )

@@ -42,8 +42,9 @@ class Box:
     """One confinement: where student code lives and what it may reach.
 
     ``home`` belongs to the box's user and is all that it may write; ``readable`` is all else that it may
-    read, ``listable`` the folders whose names alone it may read. ``uid`` is None for a backend that drops
-    nothing.
+    read, ``listable`` the folders whose names alone it may read. ``uid`` is the user to drop to, None where
+    there is none: either the box is ``enclosed`` by namespaces already and gives up all else, or nothing is
+    given up at all. ``counts_processes`` says whether the kernel's limit on processes counts this box alone.
     """
 
     home: str
@@ -54,6 +55,8 @@ class Box:
     unavailable_reason: str = ""
     uid: int | None = None
     reaper_uid: int | None = None
+    enclosed: bool = False
+    counts_processes: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)} | {
@@ -92,6 +95,42 @@ def listable_paths() -> tuple[str, ...]:
     package could be imported where another one is left out."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return tuple(dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """What a mount namespace shows: whole folders and files, and what is hidden of them again."""
+
+    shown: tuple[str, ...]
+    covered: tuple[str, ...]
+
+
+def mounts(unavailable: tuple[str, ...]) -> Mounts:
+    """`readable_paths` for a mount namespace, in which hiding little is quicker than showing all else.
+
+    (Measured: bubblewrap takes 100 ms for the 215 paths of one assignment, since it reads its list of mounts
+    again for each, and 10 ms for these.)
+    """
+    kept = frozenset(readable_paths(unavailable))
+    folders = [*LIBRARY_FOLDERS, *listable_paths()]
+    roots = [root for root in dict.fromkeys(map(os.path.realpath, folders)) if Path(root).is_dir()]
+    roots = [root for root in roots if not any(root.startswith(f"{other}/") for other in roots)]
+    covered = [path for root in roots if root not in kept for path in _left_out(root, kept)]
+    alone = [path for path in kept if not any(path.startswith(f"{root}/") for root in roots)]
+    return Mounts(tuple(sorted({*roots, *alone})), tuple(covered))
+
+
+def _left_out(folder: str, kept: Collection[str]) -> list[str]:
+    """What lies below ``folder`` and isn't ``kept``. Links are passed over: what they lead to counts."""
+    found = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.path in kept or entry.is_symlink():
+            continue
+        if any(path.startswith(f"{entry.path}/") for path in kept):
+            found += _left_out(entry.path, kept)
+        else:
+            found.append(entry.path)
+    return found
 
 
 def _is_other_python(entry: str) -> bool:

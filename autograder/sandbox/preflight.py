@@ -22,8 +22,13 @@ from autograder.sandbox.submission import RunClock, Submission
 
 _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_LIMITS = BoxLimits(wall_s=20.0)
-_REFUSED = ("PermissionError", "EACCES", "EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS")
+# Not found: in namespaces there is no such file and no such process. (It exists: we made it, or we are it.)
+_REFUSED = (
+    *("PermissionError", "FileNotFoundError", "ProcessLookupError"),
+    *("EACCES", "EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"),
+)
 _READABLE = "packages readable"
+_PROCESSES = "processes limited"
 _MAKE_READABLE = (
     "The interpreter and its packages must be readable by every user: put the environment where others can "
     "read it (AUTOGRADER_ENV), and run ./run_autograder doctor."
@@ -86,7 +91,16 @@ def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) 
     submission = Submission(backend, tree, _PROBE_LIMITS, RunClock(_PROBE_LIMITS.wall_s * 2))
     try:
         with submission.module("probe.py").scene() as scene:
-            answers = scene.call("run", str(secret), __file__, str(target), port, os.getpid()).fetch()
+            targets = {
+                "secret": str(secret),
+                "engine": __file__,
+                "outside": str(target),
+                "port": port,
+                "grader": os.getpid(),
+                "processes": backend.spec.limits.processes,
+                "forbidden": list(backend.spec.unavailable),
+            }
+            answers = scene.call("run", targets).fetch()
     except SubmissionProblem as problem:
         raise EnvironmentFault(
             f"The sandbox's own probe did not run: {problem.message} {problem.staff}",
@@ -97,6 +111,8 @@ def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) 
     if not isinstance(answers, dict):
         raise SandboxFault("The sandbox's probe gave no answers.", remedy="Run ./run_autograder doctor.")
     probes = [_one(name, check, answers) for name, check in _CHECKS.items()]
+    most = backend.spec.limits.processes
+    probes.append(_one(_PROCESSES, lambda found: type(found) is int and 0 <= found <= most, answers))
     left = [entry.name for entry in target.iterdir()]
     probes.append(Probe("nothing written outside", not left, json.dumps(left)))
     return probes
@@ -112,9 +128,10 @@ def _is_refused(found: Any) -> bool:
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    "user dropped": lambda found: isinstance(found, int) and found not in (0, os.getuid()),
-    "groups dropped": lambda found: found == 0,
-    "no way back to root": _is_refused,
+    # An ordinary user's enclosure keeps its user: what separates it are namespaces, which the others prove.
+    "user dropped": lambda found: type(found) is int and found > 0,
+    "groups dropped": lambda found: found in ("none", _UNMAPPED_GROUP),
+    "no way back to root": lambda found: _is_refused(found) or found == _NO_SUCH_USER,
     "secret unreadable": _is_refused,
     "engine unreadable": _is_refused,
     "writing outside refused": _is_refused,
@@ -125,6 +142,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "namespaces refused": _is_refused,
     "no new privileges": lambda found: found == 1,
     _READABLE: lambda found: found == "yes",
-    "processes limited": lambda found: isinstance(found, int) and 0 < found <= _MOST_PROCESSES,
+    "forbidden packages closed": lambda found: found == "none",
 }
-_MOST_PROCESSES = 4096  # any limit will do here: each assignment sets its own
+_NO_SUCH_USER = "OSError EINVAL"  # what a user namespace without a root of its own says
+_UNMAPPED_GROUP = "65534"  # how a user namespace shows a group that it knows nothing of

@@ -3,9 +3,9 @@
 import ctypes
 import errno
 import os
-import resource
 import signal
 import socket
+import sys
 
 
 def _try(action):
@@ -55,22 +55,62 @@ def _packages():
     )
 
 
-def run(secret, engine, outside, port, grader):
+def _listed(found):
+    return " ".join(sorted(map(str, found))) or "none"
+
+
+def _forks(at_most):
+    """How many children could be had at once, up to one more than ``at_most``."""
+    children = []
+    try:
+        while len(children) <= at_most:
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+                os._exit(0)
+            children.append(child)
+    except OSError:
+        pass
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    return len(children)
+
+
+def _forbidden(names):
+    """Which of the packages that a homework forbids can be looked into."""
+    found = []
+    for folder in sys.path:
+        for name in names:
+            for place in (os.path.join(folder, name), os.path.join(folder, name + ".py")):
+                try:
+                    with os.scandir(place) if os.path.isdir(place) else open(place, "rb"):
+                        found.append(name)
+                except OSError:
+                    continue
+    return found
+
+
+def run(targets):
     """What happened to each try, by name; the trusted side knows which answer each must be."""
+    secret, engine, outside, grader = (targets[name] for name in ("secret", "engine", "outside", "grader"))
     return {
         "user dropped": os.getuid(),
-        "groups dropped": len(os.getgroups()),
+        "groups dropped": _listed({*os.getgroups()} - {os.getgid()}),
         "no way back to root": _try(lambda: os.setresuid(0, 0, 0)),
         "secret unreadable": _try(lambda: _read(secret)),
         "engine unreadable": _try(lambda: _read(engine)),
         "writing outside refused": _try(lambda: _write(outside)),
         "other processes hidden": _try(lambda: _read(f"/proc/{grader}/environ")),
-        "network refused": _connect(port),
+        "network refused": _connect(targets["port"]),
         "signals refused": _try(lambda: os.kill(grader, signal.SIGCONT) or "sent"),
-        # Of itself: were it the grader, and went it through, the grader would stop and never judge it.
-        "tracing refused": _refused("ptrace", 0, 0, 0, 0),
         "namespaces refused": _refused("unshare", 0x10000000),
         "no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),
         "packages readable": _try(_packages),
-        "processes limited": resource.getrlimit(resource.RLIMIT_NPROC)[0],
+        "processes limited": _forks(targets["processes"]),
+        "forbidden packages closed": _listed(_forbidden(targets["forbidden"])),
+        # Of itself: were it the grader, and went it through, the grader would stop and never judge it. Last,
+        # because each signal stops a process that is traced.
+        "tracing refused": _refused("ptrace", 0, 0, 0, 0),
     }

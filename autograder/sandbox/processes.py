@@ -91,6 +91,42 @@ def in_group(group: int) -> Callable[[str, bytes], bool]:
     return belongs
 
 
+def in_pid_namespace(inode: int) -> Callable[[str, bytes], bool]:
+    """Whether a process lives in the PID namespace with this inode number, and not in one around it."""
+
+    def belongs(pid: str, status: bytes) -> bool:
+        if len(_field(status, b"NSpid").split()) < 2:
+            return False
+        try:
+            return os.stat(f"/proc/{pid}/ns/pid").st_ino == inode  # noqa: PTH116
+        except OSError:
+            return False  # it ended meanwhile, or is none of ours to look at
+
+    return belongs
+
+
+def in_cgroup(name: str, uid: int) -> Callable[[str, bytes], bool]:
+    """Whether a process has this real user and a cgroup whose path holds ``name``, a container's id."""
+    wanted, has_user = name.encode(), has_uid(uid)
+
+    def belongs(pid: str, status: bytes) -> bool:
+        if not has_user(pid, status):
+            return False
+        try:
+            with open(f"/proc/{pid}/cgroup", "rb") as file:  # noqa: PTH123
+                return wanted in file.read(1 << 16)
+        except OSError:
+            return False
+
+    return belongs
+
+
+def living_uids() -> set[int]:
+    """The real users of all living processes."""
+    users = (_field(status, b"Uid").split()[:1] for _, status in _living(lambda _pid, _status: True))
+    return {int(user[0]) for user in users if user}
+
+
 def any_process_of(uid: int) -> bool:
     """Whether a living process has this user."""
     return next(_living(has_uid(uid)), None) is not None

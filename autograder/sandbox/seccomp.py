@@ -8,6 +8,8 @@ the filter, and kills whoever calls through another architecture's table (i386, 
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import errno
 import socket
 from typing import Any
@@ -55,17 +57,30 @@ _TYPE_MASK = 0xF  # the type's other bits are flags
 _LOW_HALF = 0xFFFFFFFF  # the kernel takes an int of these registers; the other half may hold anything
 # Shared memory without a file stays when it is unmapped page by page, and then counts for nobody.
 _SHARED_ANONYMOUS = 0x01 | 0x20  # MAP_SHARED, MAP_ANONYMOUS
+_SONAMES = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
 
 def prepare() -> Any:
     """Import what `build_filter` needs, in the fork server and so once for all boxes.
 
-    The import looks for libseccomp by starting programs, which no box should do while it is still root.
     Raises OSError or RuntimeError where libseccomp is missing.
     """
-    import pyseccomp  # noqa: PLC0415  (fails on import without libseccomp; only this backend needs it)
+    usual = ctypes.util.find_library
 
+    def find_library(name: str) -> str | None:
+        """The loader's own search first: ctypes' starts programs, which an enclosure may not have."""
+        try:
+            ctypes.CDLL(_SONAMES[name])
+        except (KeyError, OSError):
+            return usual(name)
+        return _SONAMES[name]
+
+    ctypes.util.find_library = find_library
+    try:
+        import pyseccomp  # noqa: PLC0415  (fails on import without libseccomp)
+    finally:
+        ctypes.util.find_library = usual
     return pyseccomp
 
 

@@ -95,6 +95,9 @@ class _OpenBox:
             self.kill()
             found = self.guard.exceeded
             return LimitExceeded(found.limit, found.allowed, found.used, doing=doing)
+        if self.jail.ran_out_of_memory():
+            self.kill()
+            return LimitExceeded("memory_mib", self.limits.memory_mib, doing=doing)
         return ProcessEnded("", staff="the channel was closed")
 
     def kill(self) -> None:
@@ -115,8 +118,9 @@ class _OpenBox:
                 remedy="Report this with the traceback; the grading was not counted.",
             ) from watchdog
         raise SandboxFault(
-            "The sandbox's fork server died, and its boxes with it.",
-            remedy="Grade again; if it happens again, look in the machine's log for an out-of-memory kill.",
+            "What a sandbox ran on died, and the sandbox with it.",
+            remedy="Grade again; if it happens again, look in the machine's log for an out-of-memory kill "
+            "or for a container engine that was stopped.",
         )
 
     def close(self) -> str:
@@ -365,7 +369,7 @@ class Scene:
         except SubmissionProblem:
             self._box.kill()
             return
-        if self._box.jail.usage().processes > 1:
+        if self._box.jail.usage().processes > self._box.jail.idle_processes:
             self._box.kill()
 
     def __enter__(self) -> Scene:

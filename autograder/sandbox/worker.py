@@ -9,6 +9,9 @@ Three generations, each forked from the one before, so that nobody pays an impor
 * a *scene* is a child of the holder for one test. What a test does to globals, to memory or to the process
   ends with its scene. Values that don't leave are named by handles, which live as long as the scene.
 
+Inside bubblewrap or a container there is no fork server: one process imports and then becomes the holder
+(see solo.py).
+
 Whatever student code does to the holder or to a scene, it can only lie about its own values, and those are
 judged outside.
 """
@@ -35,7 +38,7 @@ from typing import Any
 import numpy as np
 import numpy.random  # loaded on first use otherwise: 15 ms in every scene
 
-from autograder.sandbox import seccomp, wire
+from autograder.sandbox import seccomp, vision, wire
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.confine import confine, die_with_parent
 from autograder.sandbox.loader import Loader
@@ -57,17 +60,8 @@ def serve(fd: int, preload: list[str]) -> None:
     """Run the fork server on the socket ``fd`` until its peer closes it, then kill every box."""
     _become_subreaper()
     channel = Channel(socket.socket(fileno=fd), accepts_fds=True)
-    try:
-        for name in preload:
-            importlib.import_module(name)
-        if os.geteuid() == 0:
-            seccomp.prepare()
-    except Exception as error:  # torchvision, for one, raises RuntimeError where it doesn't suit its torch
-        channel.send({"refused": f"{type(error).__name__}: {error}"})
+    if not warm_up(channel, preload, filters=os.geteuid() == 0):
         return
-    gc.collect()
-    gc.freeze()  # so that a child's first collection doesn't copy every page
-    channel.send({"ready": sys.version})
     boxes: dict[int, int] = {}
     with contextlib.suppress(EOFError):
         while True:
@@ -75,6 +69,26 @@ def serve(fd: int, preload: list[str]) -> None:
             _FORK_SERVER_REQUESTS[request["do"]](channel, request, boxes)
     for uid, reaper in boxes.items():
         _kill_all(uid, reaper)
+
+
+def warm_up(channel: Channel, preload: list[str], *, filters: bool) -> bool:
+    """Import what every box needs and tell the trusted side; False if something can't be imported.
+
+    ``filters`` says whether the boxes will be confined, for which libseccomp must be there.
+    """
+    try:
+        vision.install()
+        for name in preload:
+            importlib.import_module(name)
+        if filters:
+            seccomp.prepare()
+    except Exception as error:  # a package can raise anything while it is imported
+        channel.send({"refused": f"{type(error).__name__}: {error}"})
+        return False
+    gc.collect()
+    gc.freeze()  # so that a child's first collection doesn't copy every page
+    channel.send({"ready": sys.version})
+    return True
 
 
 def _become_subreaper() -> None:
@@ -159,16 +173,28 @@ def _run_child(body: Callable[[], None]) -> None:
 
 def _hold(box: Box, control: int, output: int, parent: int) -> None:
     """Become the box's first process: confined, then serving loads and scenes on its control channel."""
-    control_fd = _rearrange_descriptors(control, output)
-    os.setsid()
-    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    channel = Channel(socket.socket(fileno=control_fd), accepts_fds=True)
+    channel = take_over(control, output)
     try:
         confine(box, parent)
     except Exception as error:  # whatever it is, the trusted side must hear of it
         channel.send({"refused": f"{type(error).__name__}: {error}"})
         return
+    serve_box(channel, box)
+
+
+def take_over(control: int, output: int) -> Channel:
+    """Begin a life of its own: a session, default signals, and no descriptor but the standard three and the
+    control channel."""
+    control_fd = _rearrange_descriptors(control, output)
+    if os.getsid(0) != os.getpid():  # a container's first process has one already
+        os.setsid()
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    return Channel(socket.socket(fileno=control_fd), accepts_fds=True)
+
+
+def serve_box(channel: Channel, box: Box) -> None:
+    """Say that this process is confined, which it must be, and serve until the trusted side is gone."""
     channel.send({"confined": True})
     loader = Loader(Path(box.home) / "tree", box.unavailable, box.unavailable_reason)
     loader.install()

@@ -17,9 +17,13 @@ from hypothesis import HealthCheck, settings
 from autograder.outcome import SubmissionProblem
 from autograder.sandbox import forkserver, uids
 from autograder.sandbox.backend import Backend, BoxSpec, Jail
+from autograder.sandbox.bubblewrap import Bubblewrap
+from autograder.sandbox.container import Docker
+from autograder.sandbox.forkserver import ForkServer
 from autograder.sandbox.local import Privdrop, Unconfined
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.submission import Module, RunClock, Submission
+from tests.container.sandbox_image import sandbox_image, why_no_image
 
 # Small, so that running into them is quick; the time is long enough for a machine that is busy.
 LIMITS = BoxLimits(
@@ -33,10 +37,39 @@ NEEDS_ROOT = "privdrop needs root on Linux"
 needs_root = pytest.mark.skipif(not IS_ROOT, reason=NEEDS_ROOT)
 
 
+AnyBackend = Privdrop | Unconfined | Bubblewrap | Docker
+KINDS: dict[str, type[AnyBackend]] = {
+    "privdrop": Privdrop,
+    "bubblewrap": Bubblewrap,
+    "docker": Docker,
+    "none": Unconfined,
+}
+
+
+def why_not(name: str) -> str:
+    """Why a backend can't be tried here, or nothing."""
+    if name == "privdrop" and not IS_ROOT:
+        return NEEDS_ROOT
+    if name == "docker":
+        if why := why_no_image():
+            return why
+        sandbox_image()
+    return ""
+
+
+# Docker's tests in one process: its engine does one thing after the other anyway.
+BACKEND_PARAMS = [
+    pytest.param(name, marks=[pytest.mark.docker, pytest.mark.xdist_group("docker")])
+    if name == "docker"
+    else name
+    for name in KINDS
+]
+
+
 class Watched:
     """A backend that remembers each box it made, for `assert_nothing_left`."""
 
-    def __init__(self, backend: Privdrop | Unconfined) -> None:
+    def __init__(self, backend: AnyBackend) -> None:
         self.inner = backend
         self.name, self.isolates, self.spec = backend.name, backend.isolates, backend.spec
         self.boxes: list[tuple[Jail, Path, int]] = []  # with its home and its user
@@ -46,6 +79,15 @@ class Watched:
         self.boxes.append((jail, jail.home, jail.home.stat().st_uid))
         return jail
 
+    @property
+    def fork_server(self) -> ForkServer:
+        assert isinstance(self.inner, Privdrop | Unconfined)
+        return self.inner._server
+
+    @property
+    def fork_server_pid(self) -> int | None:
+        return self.fork_server.pid
+
     def close(self) -> None:
         self.inner.close()
 
@@ -54,24 +96,26 @@ class Watched:
         for jail, home, uid in self.boxes:
             assert jail.usage().processes == 0
             assert not home.parent.exists()
-            if self.isolates:
+            if self.isolates and uid != os.geteuid():
                 assert pids_of(uid) == []
                 assert is_free(uid)
         self.boxes.clear()
 
 
 @contextmanager
-def running(kind: type[Privdrop] | type[Unconfined], spec: BoxSpec, scratch: Path) -> Iterator[Watched]:
+def running(kind: type[AnyBackend], spec: BoxSpec, scratch: Path) -> Iterator[Watched]:
     """A backend whose boxes are made below ``scratch``, and nothing of it afterwards."""
+    before = {*scratch.iterdir()}  # another backend may be open
     watched = Watched(kind(spec))
     try:
         yield watched
         watched.assert_nothing_left()
     finally:
-        server = watched.inner.fork_server_pid
+        server = getattr(watched.inner, "fork_server_pid", None)
         watched.close()
     assert server is None or not exists(server)
-    assert [entry.name for entry in scratch.iterdir() if entry.name.startswith("autograder-")] == []
+    left = [entry.name for entry in scratch.glob("autograder-*") if entry not in before]
+    assert not left, left
 
 
 @contextmanager

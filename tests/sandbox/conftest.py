@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox.backend import remove_folder
-from autograder.sandbox.local import Privdrop, Unconfined
+from autograder.sandbox.local import Privdrop
 from autograder.sandbox.submission import Module
 from tests.sandbox.boxes import (
+    BACKEND_PARAMS,
     HOOK,
     IS_ROOT,
+    KINDS,
     LIMITS,
     NEEDS_ROOT,
     SPEC,
@@ -24,6 +26,7 @@ from tests.sandbox.boxes import (
     fork_server_boots,
     opened,
     running,
+    why_not,
 )
 from tests.sandbox.students import STUDENT
 
@@ -48,12 +51,12 @@ def privdrop(scratch: Path) -> Iterator[Watched]:
         yield watched
 
 
-@pytest.fixture(scope="module", params=["privdrop", "none"])
+@pytest.fixture(scope="module", params=BACKEND_PARAMS)
 def backend(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:
     """Each backend in turn."""
-    if request.param == "privdrop" and not IS_ROOT:
-        pytest.skip(NEEDS_ROOT)
-    with running(Privdrop if request.param == "privdrop" else Unconfined, SPEC, scratch) as watched:
+    if why := why_not(request.param):
+        pytest.skip(why)
+    with running(KINDS[request.param], SPEC, scratch) as watched:
         yield watched
 
 

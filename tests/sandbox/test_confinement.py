@@ -342,7 +342,7 @@ def test_our_packages_can_not_be_imported(module: Module, name: str) -> None:
 
 @pytest.mark.usefixtures("module")
 def test_the_command_line_tells_nothing(privdrop: Watched) -> None:
-    server = privdrop.inner.fork_server_pid
+    server = privdrop.fork_server_pid
     words = Path(f"/proc/{server}/cmdline").read_text(encoding="utf-8").split("\0")
     assert words[:4] == [sys.executable, "-I", "-B", "-c"]
     assert words[5] == str(ENGINE.parent)
@@ -413,20 +413,20 @@ def test_a_daemon_is_gone_with_its_scene(privdrop: Watched, tmp_path: Path) -> N
 
 def test_killing_everybody_kills_nobody_else(privdrop: Watched, tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "9"]) as bystander, opened(privdrop, tmp_path, SOURCE) as module:
-        server = privdrop.inner.fork_server_pid
+        server = privdrop.fork_server_pid
         with module.scene() as scene:
             scene.call("fork_many", 2)
             with suppress(ProcessEnded):  # it spares its caller, who goes with its parent
                 scene.call("kill_everybody")
         assert bystander.poll() is None
-        assert privdrop.inner.fork_server_pid == server
+        assert privdrop.fork_server_pid == server
         assert call(module, "me") > 0
         bystander.kill()
 
 
 @pytest.mark.parametrize("whom", ["grader", "fork server", "init"])
 def test_nobody_else_can_be_signalled(privdrop: Watched, module: Module, whom: str) -> None:
-    pid = {"grader": os.getpid(), "fork server": privdrop.inner.fork_server_pid or 0, "init": 1}[whom]
+    pid = {"grader": os.getpid(), "fork server": privdrop.fork_server_pid or 0, "init": 1}[whom]
     assert_closed(call(module, "signal_to", pid, 0), "EPERM")
 
 
@@ -436,7 +436,7 @@ def test_boxes_die_with_the_fork_server(privdrop: Watched, tmp_path: Path) -> No
         uid = uid_of(module)
         scene = module.scene()
         assert len(pids_of(uid)) == 2
-        os.kill(privdrop.inner.fork_server_pid or 0, signal.SIGKILL)
+        os.kill(privdrop.fork_server_pid or 0, signal.SIGKILL)
         assert soon(lambda: pids_of(uid) == [])
         with pytest.raises(SandboxFault):
             scene.close()

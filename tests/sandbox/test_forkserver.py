@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,36 @@ import pytest
 from autograder.outcome import EnvironmentFault, SandboxFault
 from autograder.sandbox import forkserver
 from autograder.sandbox.backend import remove_folder
-from autograder.sandbox.local import Unconfined
+from autograder.sandbox.local import Privdrop, Unconfined
 from tests.sandbox.attacks import SOURCE
-from tests.sandbox.boxes import SPEC, Watched, call, exists, fork_server_boots, opened, pids_of, running, soon
+from tests.sandbox.boxes import (
+    IS_ROOT,
+    NEEDS_ROOT,
+    SPEC,
+    Watched,
+    call,
+    exists,
+    fork_server_boots,
+    opened,
+    pids_of,
+    running,
+    soon,
+)
 
 ENGINE = Path(forkserver.__file__).parents[2]
 
 
+@pytest.fixture(scope="module", params=[Privdrop, Unconfined])
+def backend(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:
+    """The backends that have a fork server."""
+    if request.param is Privdrop and not IS_ROOT:
+        pytest.skip(NEEDS_ROOT)
+    with running(request.param, SPEC, scratch) as watched:
+        yield watched
+
+
 def server_of(backend: Watched) -> int:
-    pid = backend.inner.fork_server_pid
+    pid = backend.fork_server_pid
     assert pid is not None
     return pid
 
@@ -44,7 +66,7 @@ def test_one_that_died_between_two_boxes(backend: Watched, tmp_path: Path) -> No
         call(module, "me")
     dead = server_of(backend)
     os.kill(dead, signal.SIGKILL)
-    assert soon(lambda: not backend.inner._server.alive())
+    assert soon(lambda: not backend.fork_server.alive())
     with opened(backend, tmp_path, SOURCE) as module:
         assert call(module, "me") > 0  # nothing was lost, so nobody need know
     assert server_of(backend) != dead
@@ -73,7 +95,7 @@ def test_one_that_died_between_two_tests(backend: Watched, tmp_path: Path) -> No
         call(module, "me")
         os.kill(server_of(backend), signal.SIGKILL)
         assert soon(lambda: backend.boxes[-1][0].usage().processes == 0)
-        with pytest.raises(SandboxFault, match="fork server died"):
+        with pytest.raises(SandboxFault, match="sandbox ran on died"):
             module.scene()
         assert call(module, "me") > 0
     backend.assert_nothing_left()
@@ -85,7 +107,7 @@ def test_one_that_died_during_a_call(backend: Watched, tmp_path: Path) -> None:
         module.load()
         timer = threading.Timer(0.2, os.kill, (server_of(backend), signal.SIGKILL))
         timer.start()
-        with pytest.raises(SandboxFault, match="fork server died"):
+        with pytest.raises(SandboxFault, match="sandbox ran on died"):
             call(module, "wait")
         timer.join()
         assert call(module, "me") > 0

@@ -26,6 +26,7 @@ class Pretended:
     """A jail without a process: it uses what a test says, and remembers that it was killed."""
 
     control: Channel
+    idle_processes = 1
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -43,6 +44,9 @@ class Pretended:
 
     def exact_memory_mib(self) -> float:
         return self.exact
+
+    def ran_out_of_memory(self) -> bool:
+        return False
 
     def deleted_bytes(self) -> int:
         return self.deleted

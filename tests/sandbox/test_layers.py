@@ -157,7 +157,7 @@ def test_a_box_outlives_the_fork_server_unless_it_asks_to_die(
     module = without(NO_DEATH)
     module.load()
     uid = weakened.boxes[-1][2]
-    os.kill(weakened.inner.fork_server_pid or 0, signal.SIGKILL)
+    os.kill(weakened.fork_server_pid or 0, signal.SIGKILL)
     assert not soon(lambda: pids_of(uid) == [], within_s=0.2)
     module.close()
     assert pids_of(uid) == []  # the next fork server has killed what this one left

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from autograder.outcome import EnvironmentFault, SandboxFault
+from autograder.outcome import EnvironmentFault, SandboxFault, UsageError
 from autograder.sandbox import choose as chooser
 from autograder.sandbox import local, preflight
+from autograder.sandbox.backend import BoxSpec, Jail
 from autograder.sandbox.choose import choose
 from autograder.sandbox.local import Privdrop, Unconfined
 from autograder.sandbox.policy import readable_paths
@@ -21,7 +23,6 @@ from tests.sandbox.boxes import (
     NO_SECCOMP,
     SPEC,
     Watched,
-    exists,
     needs_root,
     running,
 )
@@ -35,12 +36,16 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_sandbox_that_holds_is_proved(privdrop: Watched, scratch: Path) -> None:
-    probes = prove(privdrop)
+JUDGED_APART = ("processes limited", "nothing written outside")
+
+
+def test_a_sandbox_that_holds_is_proved(backend: Watched) -> None:
+    if not backend.isolates:
+        pytest.skip("this one protects nothing")
+    probes = prove(backend)
     assert all(probe.passed for probe in probes)
-    assert {probe.name for probe in probes} == {*preflight._CHECKS, "nothing written outside"}
-    privdrop.assert_nothing_left()
-    assert list(scratch.glob("autograder-*")) == []
+    assert {probe.name for probe in probes} == {*preflight._CHECKS, *JUDGED_APART}
+    backend.assert_nothing_left()
 
 
 @needs_root
@@ -117,10 +122,6 @@ def test_one_open_door_is_enough(monkeypatch: pytest.MonkeyPatch, name: str) -> 
 def test_no_odd_answer_passes(name: str, answer: object) -> None:
     if name == "no new privileges" and answer is True:
         pytest.skip("True is 1")
-    if name in ("user dropped", "processes limited") and answer is True:
-        answer = 0
-    if name == "user dropped" and answer == -1:
-        answer = os.getuid()
     assert not preflight._CHECKS[name](answer)
 
 
@@ -151,39 +152,95 @@ def test_an_environment_that_can_not_be_read_is_named(
 # --- the choice ---------------------------------------------------------------------------------------
 
 
-@needs_root
+class _Pretended:
+    """A backend that needs nothing; whether it holds is what the test says."""
+
+    isolates = True
+
+    def __init__(self, name: str, spec: BoxSpec) -> None:
+        self.name, self.spec, self.closed = name, spec, False
+
+    def launch(self, _tree: Path) -> Jail:
+        raise AssertionError("nothing is to be run in it")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[_Pretended]]:
+    """Backends of which only the named ones can be proved; gives the list of those that were made."""
+
+    def arrange(*proved: str, missing: str = "") -> list[_Pretended]:
+        made: list[_Pretended] = []
+
+        def make(name: str, spec: BoxSpec) -> _Pretended:
+            if name == missing:
+                raise EnvironmentFault(f"There is no {name}.", remedy="Install it.")
+            made.append(_Pretended(name, spec))
+            return made[-1]
+
+        def prove_some(backend: _Pretended) -> None:
+            if backend.name not in proved:
+                raise SandboxFault(f"{backend.name} does not hold.", remedy="None.")
+
+        monkeypatch.setattr(chooser, "BACKENDS", {name: partial(make, name) for name in chooser.BACKENDS})
+        monkeypatch.setattr(chooser, "prove", prove_some)
+        return made
+
+    return arrange
+
+
+@pytest.mark.parametrize(
+    ("proved", "chosen"),
+    [
+        (("docker", "bubblewrap", "privdrop"), "docker"),
+        (("bubblewrap", "privdrop"), "bubblewrap"),
+        (("privdrop",), "privdrop"),
+    ],
+)
 @pytest.mark.parametrize("must_isolate", [True, False])
-def test_root_gets_what_was_proved(scratch: Path, must_isolate: bool) -> None:
+def test_the_strongest_that_is_proved(
+    pretended: Callable[..., list[_Pretended]], proved: tuple[str, ...], chosen: str, must_isolate: bool
+) -> None:
+    made = pretended(*proved)
     backend = choose(SPEC, must_isolate=must_isolate)
-    try:
-        assert backend.name == "privdrop"
-        assert backend.isolates
-    finally:
-        backend.close()
-    assert list(scratch.glob("autograder-*")) == []
+    assert backend.name == chosen
+    assert [one.closed for one in made] == [True] * (len(made) - 1) + [False]
 
 
-@needs_root
-def test_what_is_not_proved_is_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    servers: list[int | None] = []
-
-    def refuse(backend: Privdrop) -> None:
-        prove(backend)
-        servers.append(backend.fork_server_pid)
-        raise SandboxFault("no", remedy="none")
-
-    monkeypatch.setattr(chooser, "prove", refuse)
-    for must_isolate in (True, False):
-        with pytest.raises(SandboxFault):
-            choose(SPEC, must_isolate=must_isolate)
-    assert not any(exists(server or 0) for server in servers)
+def test_a_named_one_is_never_replaced(pretended: Callable[..., list[_Pretended]]) -> None:
+    made = pretended("docker", "privdrop")
+    assert choose(SPEC, "privdrop", must_isolate=True).name == "privdrop"
+    with pytest.raises(SandboxFault, match="bubblewrap does not hold"):
+        choose(SPEC, "bubblewrap", must_isolate=True)
+    assert [one.name for one in made] == ["privdrop", "bubblewrap"]
+    assert made[-1].closed
 
 
-def test_an_ordinary_user_may_only_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match=r"'chroot': choose one of auto, docker, bubblewrap, privdrop, none"):
+        choose(SPEC, "chroot", must_isolate=True)
+
+
+@pytest.mark.parametrize(("user", "must_isolate"), [(0, True), (0, False), (1000, True)])
+def test_where_none_holds_nothing_is_graded(
+    pretended: Callable[..., list[_Pretended]], monkeypatch: pytest.MonkeyPatch, user: int, must_isolate: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    pretended(missing="docker")
+    with pytest.raises(EnvironmentFault) as caught:
+        choose(SPEC, must_isolate=must_isolate)
+    for reason in ("docker: There is no docker.", "bubblewrap does not hold", "privdrop does not hold"):
+        assert reason in caught.value.message
+    assert "root" in caught.value.remedy
+
+
+def test_a_student_without_any_may_check(
+    pretended: Callable[..., list[_Pretended]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(EnvironmentFault, match="without root") as caught:
-        choose(SPEC, must_isolate=True)
-    assert "sudo" in caught.value.remedy
+    pretended()
     backend = choose(SPEC, must_isolate=False)
     assert (backend.name, backend.isolates) == ("none", False)
     backend.close()
