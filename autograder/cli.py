@@ -5,8 +5,10 @@ Exit codes: 0 graded, 1 the command line is wrong, 2 a fault of ours (no score),
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +19,27 @@ from rich.text import Text
 
 from autograder.assignment import Assignment, find_assignment, list_assignments
 from autograder.gradescope import Folders, points_warning, read_metadata, the_assignment
-from autograder.grading import PAGE, Faulted, Graded, Mode, forget_earlier, grade, open_backend
+from autograder.grading import (
+    PAGE,
+    SANDBOX_VARIABLE,
+    Faulted,
+    Graded,
+    Mode,
+    as_fault,
+    forget_earlier,
+    grade,
+    open_backend,
+)
 from autograder.outcome import Fault, UsageError
+from autograder.sandbox.backend import Backend
 from autograder.sandbox.choose import AUTO, NAMES, NONE
+from autograder.streams import make_tolerant
+from autograder.text import clean, one_line
 
 HOME = Path(__file__).resolve().parents[1]
 GRADERS = HOME / "graders"
 OK, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 130
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 app = typer.Typer(
     help="Grade deep-learning homework: in a sandbox, against references, for Gradescope and for people.",
@@ -37,12 +53,19 @@ app = typer.Typer(
 _WrongCommandLine: Any = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
+_SPEECHLESS = (
+    b"The autograder broke, and could not even say how: no score was given.\n"
+    b"What to do: Look for a machine or a limit (ulimit -a) with too little memory, and grade again.\n"
+)
 out_console = Console(highlight=False)
 err_console = Console(stderr=True, highlight=False)
 
 AssignmentName = Annotated[str, typer.Argument(help="An assignment's name (see `list`), or its folder.")]
 Submissions = Annotated[list[Path], typer.Argument(help="A zip, a folder or a single file; or several.")]
-Sandbox = Annotated[str, typer.Option(help=f"{', '.join(NAMES)}: what student code runs in.")]
+Sandbox = Annotated[
+    str,
+    typer.Option(help=f"What student code runs in: {', '.join(NAMES)}; else {SANDBOX_VARIABLE}, or auto."),
+]
 Out = Annotated[Path | None, typer.Option(help="Where the results go; otherwise ./results/NAME.")]
 
 
@@ -81,30 +104,32 @@ def grade_command(
     assignment: AssignmentName,
     submissions: Submissions,
     out: Out = None,
-    sandbox: Sandbox = AUTO,
+    sandbox: Sandbox = "",
     without_protection: Annotated[
         bool, typer.Option("--without-protection", help="With --sandbox none: yes, I mean it.")
     ] = False,
 ) -> None:
     """Grade submissions with every test, in a sandbox."""
-    if sandbox == NONE and not without_protection:
-        raise UsageError(
-            "--sandbox none runs other people's code as you, with all that you may read, write and reach. "
-            "If you wrote every line of it, say --without-protection too; the results will say so."
-        )
     if without_protection and sandbox != NONE:
-        raise UsageError(f"--without-protection goes with --sandbox none, not with {sandbox!r}.")
-    _grade_all(find_assignment(assignment, GRADERS), submissions, out, Mode.GRADE, sandbox)
+        raise UsageError(f"--without-protection goes with --sandbox none, not with {sandbox or AUTO!r}.")
+    found = _assignment(assignment, submissions, out)
+    opening = open_backend(found, Mode.GRADE, sandbox=sandbox, unprotected=without_protection)
+    _grade_all(found, submissions, out, Mode.GRADE, opening)
 
 
 @app.command()
-def check(assignment: AssignmentName, submission: Path, out: Out = None, sandbox: Sandbox = AUTO) -> None:
+def check(assignment: AssignmentName, submission: Path, out: Out = None, sandbox: Sandbox = "") -> None:
     """Check your own submission with the public tests, before you hand it in."""
-    _grade_all(find_assignment(assignment, GRADERS), [submission], out, Mode.CHECK, sandbox)
+    found = _assignment(assignment, [submission], out)
+    _grade_all(found, [submission], out, Mode.CHECK, open_backend(found, Mode.CHECK, sandbox=sandbox))
 
 
 def _grade_all(
-    assignment: Assignment, submissions: list[Path], out: Path | None, mode: Mode, sandbox: str
+    assignment: Assignment,
+    submissions: list[Path],
+    out: Path | None,
+    mode: Mode,
+    opening: AbstractContextManager[Backend],
 ) -> None:
     from autograder import report  # noqa: PLC0415  (jinja2 is no business of `list`)
 
@@ -117,15 +142,15 @@ def _grade_all(
     for target in targets:  # first of all: should the sandbox not start, no earlier score must stand there
         forget_earlier(target)
     broken: list[str] = []
-    with open_backend(assignment, mode, sandbox=sandbox) as backend:
+    with opening as backend:
         for submission, target in zip(submissions, targets, strict=True):
             if len(submissions) > 1:
-                out_console.rule(Text(submission.name))
+                out_console.rule(Text(one_line(submission.name)))
             try:
                 graded = grade(assignment, submission, target, mode=mode, backend=backend)
             except Faulted as faulted:
                 _say_fault(faulted)
-                broken.append(submission.name)  # the others' are graded all the same
+                broken.append(one_line(submission.name))  # the others' are graded all the same
                 continue
             report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
             _tell_staff(graded, mode)
@@ -135,12 +160,22 @@ def _grade_all(
         raise typer.Exit(FAULT)
 
 
+def _assignment(name: str, submissions: list[Path], out: Path | None) -> Assignment:
+    """The assignment; where its manifest is broken, no earlier score may stand for what isn't given."""
+    try:
+        return find_assignment(name, GRADERS)
+    except Fault:
+        for target in _targets(submissions, out):
+            forget_earlier(target)
+        raise
+
+
 def _targets(submissions: list[Path], out: Path | None) -> list[Path]:
     """A results folder for each submission; several below ``out``, which a single one fills itself."""
     if out is not None and len(submissions) == 1:
         return [out]
     base = out or Path("results")
-    names = [submission.resolve().name.removesuffix(".zip") for submission in submissions]
+    names = [_folder_for(submission) for submission in submissions]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(
@@ -149,11 +184,18 @@ def _targets(submissions: list[Path], out: Path | None) -> list[Path]:
     return [base / name for name in names]
 
 
+def _folder_for(submission: Path) -> str:
+    """A submission's name without .zip; one of nothing but dots would lead out of the results' folder."""
+    name = submission.resolve().name
+    stem = name.removesuffix(".zip")
+    return stem if stem.strip(".") else name or "submission"
+
+
 def _tell_staff(graded: Graded, mode: Mode) -> None:
     if mode is Mode.GRADE:
         for warning in graded.warnings:
             err_console.print(Text(f"Warning: {warning}"))
-    out_console.print(Text(f"Written: {graded.out / 'results.json'} and {graded.out / PAGE}"))
+    out_console.print(Text(clean(f"Written: {graded.out / 'results.json'} and {graded.out / PAGE}")))
 
 
 @app.command("list")
@@ -222,31 +264,46 @@ def doctor(
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    for number in _INTERRUPTS:  # once is enough: another one would end the clearing away
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """Run a command and leave with the exit code that says how it ended."""
-    signal.signal(signal.SIGTERM, _interrupt)  # so that the boxes and their folders are cleared away
+    for number in _INTERRUPTS:  # so that the boxes and their folders are cleared away
+        signal.signal(number, _interrupt)
+    out = make_tolerant()
     try:
-        code = app(standalone_mode=False) or OK  # a number where a command left with a code of its own
-    except (_WrongCommandLine, UsageError) as error:
-        message = error.format_message() if isinstance(error, _WrongCommandLine) else str(error)
-        err_console.print(Text(f"run_autograder: {message}"))
-        code = USAGE
-    except Faulted as faulted:
-        _say_fault(faulted)
-        code = FAULT
-    except Fault as fault:
-        _say_one(fault)
-        code = FAULT
+        code = _run()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except Exception as error:
-        code = _say_broken(error)
+    except BaseException:  # such as no memory to say what broke
+        code = FAULT
+        os.write(2, _SPEECHLESS)
     if code == INTERRUPTED:  # also what typer makes of a KeyboardInterrupt
-        err_console.print("Interrupted: no score was given.")
+        err_console.print("Interrupted: what had not ended by then was given no score.")
+    if out is not None:
+        out.flush()
+        if out.error is not None and not isinstance(out.error, BrokenPipeError):
+            err_console.print(f"What belongs here could not be printed: {out.error.strerror}.")
     sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        return app(standalone_mode=False) or OK  # a number where a command left with a code of its own
+    except (_WrongCommandLine, UsageError) as error:
+        message = error.format_message() if isinstance(error, _WrongCommandLine) else str(error)
+        err_console.print(Text(f"run_autograder: {clean(message)}"))
+        return USAGE
+    except Faulted as faulted:
+        _say_fault(faulted)
+    except Fault as fault:
+        _say_one(fault)
+    except Exception as error:
+        return _say_broken(error)
+    return FAULT
 
 
 def _say_broken(error: Exception) -> int:
@@ -257,19 +314,14 @@ def _say_broken(error: Exception) -> int:
             return INTERRUPTED
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     err_console.print_exception(show_locals=False)
-    _say_one(
-        Fault(
-            f"The autograder itself broke: {type(cause).__name__}: {cause}",
-            remedy="Report this with the traceback above; no score was given.",
-        )
-    )
+    _say_one(as_fault(cause))
     return FAULT
 
 
 def _say_fault(faulted: Faulted) -> None:
     for fault in dict.fromkeys(faulted.faults):
         _say_one(fault)
-    details = f"Details: {faulted.log}" if faulted.log is not None else faulted.trace
+    details = f"Details: {clean(str(faulted.log))}" if faulted.log is not None else faulted.trace
     err_console.print(Text(details))
 
 
@@ -277,6 +329,6 @@ def _say_one(fault: Fault) -> None:
     err_console.print(
         Text(
             "The autograder could not grade this. It is not the student's fault, and no score was given.\n"
-            f"{fault.message}\nWhat to do: {fault.remedy}"
+            f"{clean(fault.message)}\nWhat to do: {clean(fault.remedy)}"  # they may quote a submission
         )
     )

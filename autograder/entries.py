@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from autograder.door import open_below
 from autograder.leftout import ENVIRONMENT_MARK, ENVIRONMENT_NAMES, reason_for
 from autograder.outcome import IntakeRefused
 
@@ -79,14 +80,12 @@ def folder_entries(folder: Path, max_depth: int) -> list[Entry]:
 
 
 _READ_ONLY = os.O_RDONLY | os.O_CLOEXEC
-# O_NONBLOCK because opening a FIFO would otherwise wait for a writer that never comes.
-_NO_SURPRISE = _READ_ONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
 
 
 def _scan(folder: Path, parts: tuple[str, ...]) -> list[Entry]:
     """The entries of one folder; of a virtual environment no more than the file that shows what it is."""
-    descriptor = _open_below(folder, parts, os.O_DIRECTORY)
+    descriptor = open_below(folder, parts, os.O_DIRECTORY)
     try:
         with os.scandir(descriptor) as found:
             stats = {entry.name: entry.stat(follow_symlinks=False) for entry in found}
@@ -101,22 +100,7 @@ def _entry(folder: Path, parts: tuple[str, ...], status: os.stat_result) -> Entr
     kind = _KINDS.get(stat.S_IFMT(status.st_mode), Kind.OTHER)
     # A file with several hard links is copied like any other: a hard link holds no path, so it can't
     # lead out of the upload, and its content could be read by whoever made it.
-    return Entry("/".join(parts), kind, status.st_size, lambda: _read(_open_below(folder, parts)))
-
-
-def _open_below(folder: Path, parts: tuple[str, ...], flags: int = 0) -> int:
-    """A descriptor of ``folder``/``parts``, reached step by step so that no step can be a link."""
-    if not parts:
-        return os.open(folder, _READ_ONLY | os.O_DIRECTORY)
-    descriptor = os.open(folder, _READ_ONLY | os.O_DIRECTORY)
-    for depth, name in enumerate(parts, start=1):
-        wanted = flags if depth == len(parts) else os.O_DIRECTORY
-        try:
-            below = os.open(name, _NO_SURPRISE | wanted, dir_fd=descriptor)
-        finally:
-            os.close(descriptor)
-        descriptor = below
-    return descriptor
+    return Entry("/".join(parts), kind, status.st_size, lambda: _read(open_below(folder, parts)))
 
 
 def _read(descriptor: int) -> Iterator[bytes]:

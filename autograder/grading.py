@@ -6,10 +6,10 @@ what staff should do. A fault of ours is tried once more before that.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,18 +39,22 @@ from autograder.outcome import (
 from autograder.plugin import FaultRecord, GradingPlugin
 from autograder.results import RESULTS, DeclaredTest, ResultsStore, RunInfo, lint_visibility
 from autograder.sandbox.backend import Backend, BoxSpec, remove_folder
-from autograder.sandbox.choose import AUTO, choose
+from autograder.sandbox.choose import AUTO, NONE, choose
+from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.submission import RunClock, Submission
 from autograder.session import ended_well, run_session
+from autograder.text import clean
 
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
+SANDBOX_VARIABLE = "AUTOGRADER_SANDBOX"
 UNPROTECTED = (
     "This was graded without a sandbox, because the staff asked for it: the submission's code could reach "
     "everything that the grader can, so nothing in these results is proof against it."
 )
 ATTEMPTS = 2  # a fault is tried once more
+_TRACE_CHARS = 32_000
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
 
 
@@ -93,12 +97,24 @@ def box_spec(assignment: Assignment, limits: Limits | None = None) -> BoxSpec:
 
 @contextmanager
 def open_backend(
-    assignment: Assignment, mode: Mode, limits: Limits | None = None, sandbox: str = AUTO
+    assignment: Assignment,
+    mode: Mode,
+    limits: Limits | None = None,
+    sandbox: str = "",
+    *,
+    unprotected: bool = False,
 ) -> Iterator[Backend]:
     """A proven sandbox, for as many gradings of this assignment as are to come.
 
-    ``sandbox`` is one of `choose.NAMES`. "none" is not proved: who asks for it must mean it.
+    ``sandbox`` is one of `choose.NAMES`, else what the environment's `SANDBOX_VARIABLE` says, else "auto".
+    Raises UsageError where that is "none" and staff grade with it without having said that they mean it.
     """
+    sandbox = sandbox or os.environ.get(SANDBOX_VARIABLE) or AUTO
+    if sandbox == NONE and mode is Mode.GRADE and not unprotected:
+        raise UsageError(
+            "--sandbox none runs other people's code as you, with all that you may read, write and reach. "
+            "If you wrote every line of it, say --without-protection too; the results will say so."
+        )
     backend = choose(box_spec(assignment, limits), sandbox, must_isolate=mode is Mode.GRADE)
     try:
         yield backend
@@ -129,7 +145,7 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
             raise  # tests that broke through us were tried again already
         except Exception as error:  # whatever it is, it is ours: a submission's problems end in its results
             if attempt == ATTEMPTS:
-                raise _faulted([_as_fault(error)], traceback.format_exc(), out) from error
+                raise _faulted([as_fault(error)], traceback.format_exc(), out) from error
     raise AssertionError("unreachable")
 
 
@@ -146,23 +162,40 @@ def forget_earlier(out: Path) -> None:
         ) from error
 
 
-def _as_fault(error: Exception) -> Fault:
+def as_fault(error: Exception) -> Fault:
+    """The fault that an exception of ours stands for."""
     if isinstance(error, Fault):
         return error
-    if isinstance(error, OSError):
-        return EnvironmentFault(
-            f"The system refused something that a grading needs: {error}.",
-            remedy="Look for a full disk, or for a folder that can't be written to; then grade again.",
-        )
+    if isinstance(error, RuntimeError) and "new thread" in str(error):
+        error = OSError(errno.EAGAIN, str(error))
+    if isinstance(error, (OSError, MemoryError)):
+        remedy = _REMEDIES.get(getattr(error, "errno", errno.ENOMEM) or 0, _LOOK_AT_THE_DISK)
+        what = error if isinstance(error, OSError) else "there is no memory left"
+        return EnvironmentFault(f"The system refused something that a grading needs: {what}.", remedy=remedy)
     return Fault(
         f"The autograder itself broke: {type(error).__name__}: {error}",
         remedy="Report this with the traceback; no score was given.",
     )
 
 
+_LOOK_AT_THE_DISK = "Look for a full disk, or for a folder that can't be written to; then grade again."
+_TOO_FEW_FILES = "Raise the limit on open files (ulimit -n; 256 is enough), and grade again."
+_TOO_LITTLE_MEMORY = "Look for a limit on memory or processes (ulimit -a), or take a machine with more of it."
+_REMEDIES = {
+    errno.EMFILE: _TOO_FEW_FILES,
+    errno.ENFILE: _TOO_FEW_FILES,
+    errno.ENOMEM: _TOO_LITTLE_MEMORY,
+    errno.EAGAIN: _TOO_LITTLE_MEMORY,
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f), and grade again.",
+}
+
+
 def _faulted(faults: Sequence[Fault], trace: str, out: Path) -> Faulted:
-    text = "\n\n".join([*(f"{fault.message}\nRemedy: {fault.remedy}" for fault in faults), trace])
+    trace = clean(trace, _TRACE_CHARS)  # an exception's text may quote the submission
+    told = (f"{clean(fault.message)}\nRemedy: {clean(fault.remedy)}" for fault in faults)
+    text = "\n\n".join([*told, trace])
     try:
+        out.mkdir(parents=True, exist_ok=True)  # it may have broken before there was a result to write
         write_file(out, FAULT_LOG, text.encode("utf-8", "replace"), durable=False)
         log: Path | None = out / FAULT_LOG
     except OSError:
@@ -184,7 +217,7 @@ class _Run:
     declared: list[DeclaredTest] = field(default_factory=list)
 
     def grade(self, source: Path) -> Graded:
-        scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+        scratch = run_folder("scratch")
         try:
             return self._grade(source, scratch)
         finally:
@@ -210,9 +243,8 @@ class _Run:
         """Run the tests, or the ``wanted`` ones again; returns the faults that came up."""
         sandboxed = None
         if isinstance(tree, Tree):
-            sandboxed = Submission(
-                self.backend, tree.root, box_spec(self.assignment, self.limits).limits, self.clock
-            )
+            limits = box_spec(self.assignment, self.limits).limits
+            sandboxed = Submission(self.backend, tree.root, limits, self.clock, first_try=wanted is None)
         seed = self._seed(tree)
         plugin = GradingPlugin(
             declare=lambda collected: self._declare(collected, tree, seed),

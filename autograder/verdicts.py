@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autograder.document import Status, TestEntry, TestExtra, Visibility, evidence_word, outcome_word
 from autograder.outcome import Evidence, Outcome, Verdict
-from autograder.text import clean
+from autograder.text import clean, cut_line
 
 OUTPUT_CHARS = 8_000  # of one test: about three screens, far more than any message of ours
 STAFF_CHARS = 16_000
@@ -69,8 +69,7 @@ def staff_lines(tests: Iterable[tuple[DeclaredTest, Verdict]]) -> list[str]:
 
 def plain(text: str) -> str:
     """Text as one short line, fit for a name."""
-    line = " ".join(clean(text).split())
-    return line if len(line) <= NAME_CHARS else line[: NAME_CHARS - 1] + "…"
+    return cut_line(" ".join(clean(text).split()), NAME_CHARS)
 
 
 def _status(test: DeclaredTest, verdict: Verdict | None) -> Status | None:

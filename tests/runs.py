@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from autograder import cli
+from autograder.grading import SANDBOX_VARIABLE
 from autograder.results import PARTIAL, RESULTS
 from tests.small import plain_asserts
 
@@ -46,6 +47,11 @@ class Ended:
         return " ".join(self.err.split())
 
 
+def sandbox_setting() -> dict[str, str]:
+    """The part of the environment that says which sandbox the suite grades in (see tests/conftest.py)."""
+    return {name: value for name, value in os.environ.items() if name == SANDBOX_VARIABLE}
+
+
 def in_this_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
@@ -53,12 +59,13 @@ def in_this_process(
 
     def run(*arguments: str | Path) -> Ended:
         monkeypatch.setattr(sys, "argv", ["run_autograder", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with plain_asserts(), pytest.raises(SystemExit) as left:
                 cli.main()
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         said = capsys.readouterr()
         return Ended(left.value.code, said.out, said.err)
 
@@ -76,7 +83,7 @@ def run_apart(
     done = subprocess.run(
         command_line(*arguments, home=home),
         cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"} | (sandbox_setting() if user is None else {}),
         user=user,
         group=user,
         extra_groups=None if user is None else [],
@@ -110,7 +117,8 @@ class Run:
         (self.out / RESULTS).write_bytes(EARLIER)
         self.process = subprocess.Popen(
             command_line("grade", "gatech_convnet", submission, "--out", self.out),
-            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self._temporary), "OMP_NUM_THREADS": "1"},
+            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self._temporary), "OMP_NUM_THREADS": "1"}
+            | sandbox_setting(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,

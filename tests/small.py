@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,10 @@ import pytest
 
 from autograder.assignment import Assignment, Limits, load_assignment
 from autograder.document import ResultsDocument, TestEntry
-from autograder.grading import Faulted, Graded, Mode, grade
+from autograder.grading import SANDBOX_VARIABLE, Faulted, Graded, Mode, grade
 from autograder.results import PARTIAL, RESULTS
 from autograder.sandbox.backend import Backend, BoxSpec
-from autograder.sandbox.choose import choose
+from autograder.sandbox.choose import AUTO, choose
 from autograder.sandbox.policy import BoxLimits
 from tests.contract import problems
 
@@ -160,8 +161,9 @@ def partial_outcomes(partial: Path) -> dict[str, str]:
 
 @contextmanager
 def open_sandbox() -> Iterator[Backend]:
-    """The sandbox of this machine's user: `Privdrop` for root, else the one that protects nothing."""
-    backend = choose(BoxSpec(BoxLimits(wall_s=5.0)), must_isolate=False)
+    """The sandbox of this machine's user: `Privdrop` for root, else the strongest that is there."""
+    name = os.environ.get(SANDBOX_VARIABLE, AUTO)
+    backend = choose(BoxSpec(BoxLimits(wall_s=5.0)), name, must_isolate=False)
     try:
         yield backend
     finally:

@@ -206,6 +206,39 @@ def test_a_fault_in_one_submission_leaves_the_others_their_grades(command: Comma
     assert json.loads((small.out / "two" / "results.json").read_bytes())["score"] == 4.0
 
 
+def test_grading_without_a_sandbox_must_be_meant(command: Command, small: Small) -> None:
+    grade = ("grade", small.assignment().folder, small.submission(), "--out", small.out, "--sandbox", "none")
+    ended = command(*grade)
+    assert ended.code == 1
+    assert "say --without-protection too" in ended.told
+    assert not small.results.exists()
+    assert command(*grade, "--without-protection").code == 0
+    document = json.loads(small.results.read_bytes())
+    assert document["extra_data"]["sandbox"] == "none"
+    assert "graded without a sandbox" in document["output"]
+    assert "nothing in these results is proof against it" in document["output"]
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "privdrop"])
+def test_protection_is_not_waived_in_passing(command: Command, small: Small, sandbox: str) -> None:
+    ended = command(
+        *("grade", small.assignment().folder, small.submission(), "--out", small.out),
+        *("--sandbox", sandbox, "--without-protection"),
+    )
+    assert ended.code == 1
+    assert f"goes with --sandbox none, not with '{sandbox}'" in ended.told
+
+
+def test_a_sandbox_without_a_home(command: Command, small: Small) -> None:
+    ended = command(
+        "grade", small.assignment().folder, small.submission(), "--out", small.out, "--sandbox", "chroot"
+    )
+    assert ended.code == 1
+    assert (
+        "There is no sandbox 'chroot': choose one of auto, docker, bubblewrap, privdrop, none." in ended.told
+    )
+
+
 @needs_root
 def test_names_that_are_no_text(home: Path, small: Small) -> None:
     submission = small.submission().rename(small.folder / os.fsdecode(b"caf\xe9 \xe2\x80\xae"))
@@ -216,28 +249,31 @@ def test_names_that_are_no_text(home: Path, small: Small) -> None:
     assert json.loads(small.results.read_bytes())["score"] == 4.0
 
 
-def test_an_ordinary_user_cant_grade_and_is_told_what_to_do(
+def test_a_sandbox_that_is_not_to_be_had_is_refused_with_what_to_do(
     nobodys: Path, home: Path, excellent: Path
 ) -> None:
     shutil.copy(excellent, nobodys)
     out = nobodys / "graded"
+    options = ("--out", out, "--sandbox", "privdrop")
     ended = run_apart(
-        "grade", "gatech_convnet", excellent.name, "--out", out, home=home, cwd=nobodys, user=NOBODY
+        "grade", "gatech_convnet", excellent.name, *options, home=home, cwd=nobodys, user=NOBODY
     )
     assert ended.code == 2
-    assert "without root this version has no sandbox" in ended.told
-    assert "sudo ./run_autograder grade" in ended.told
-    assert "./run_autograder check" in ended.told
+    assert "'privdrop' drops from root to another user, and this is not root" in ended.told
+    assert "bubblewrap" in ended.told
     assert "Traceback" not in ended.err
     assert not (out / "results.json").exists()
 
 
-def test_an_ordinary_user_can_check(nobodys: Path, home: Path, excellent: Path) -> None:
+@pytest.mark.parametrize("sandbox", ["auto", "none"])
+def test_an_ordinary_user_can_check(nobodys: Path, home: Path, excellent: Path, sandbox: str) -> None:
     shutil.copy(excellent, nobodys)
-    ended = run_apart("check", "gatech_convnet", excellent.name, home=home, cwd=nobodys, user=NOBODY)
+    ended = run_apart(
+        "check", "gatech_convnet", excellent.name, "--sandbox", sandbox, home=home, cwd=nobodys, user=NOBODY
+    )
     assert ended.code == 0, ended.err
     document = json.loads((nobodys / "results" / "excellent" / "results.json").read_bytes())
-    assert document["extra_data"]["sandbox"] == "none"
+    assert document["extra_data"]["sandbox"] == {"auto": "bubblewrap", "none": "none"}[sandbox]
     assert {test["status"] for test in document["tests"]} == {"passed"}
     assert not any("extended" in test["extra_data"]["key"] for test in document["tests"])
     assert "not graded" not in ended.out.casefold()
@@ -257,7 +293,7 @@ def test_an_interrupted_grading_gives_no_score_and_leaves_nothing(how: signal.Si
         finally:
             run.end()
         assert code == 130
-        assert "Interrupted: no score was given." in said
+        assert "Interrupted: what had not ended by then was given no score." in said
         assert "Traceback" not in said
         assert not run.results.exists()
         assert problems(run.partial.read_bytes()) == []

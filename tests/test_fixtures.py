@@ -44,7 +44,7 @@ def limits(assignment: Assignment) -> Limits:
 @pytest.fixture(scope="module")
 def backend(assignment: Assignment, limits: Limits) -> Iterator[Backend]:
     """One sandbox for all of them, as in a class's regrading."""
-    with open_backend(assignment, Mode.GRADE, limits) as opened:
+    with open_backend(assignment, Mode.GRADE, limits, "privdrop") as opened:
         yield opened
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autograder.outcome import EnvironmentFault
 from autograder.sandbox.channel import Channel
-from autograder.sandbox.policy import BoxLimits
+from autograder.sandbox.policy import MIB, BoxLimits
 from autograder.sandbox.processes import Usage
 
 
@@ -73,6 +73,24 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
+def require_room(folder: Path, limits: BoxLimits) -> None:
+    """Raise EnvironmentFault where the disk has less room than a submission may use: it would fail for it."""
+    disk = os.statvfs(folder)
+    free_mib = disk.f_bavail * disk.f_frsize // MIB
+    if free_mib < limits.disk_mib:
+        raise EnvironmentFault(
+            f"The disk of {str(folder)!r} has {free_mib} MiB left, where a submission may use "
+            f"{limits.disk_mib}.",
+            remedy="Make room there, or set TMPDIR to a folder on a larger disk; then grade again.",
+        )
+    if disk.f_files and disk.f_favail < limits.files:  # some file systems don't count them
+        raise EnvironmentFault(
+            f"The disk of {str(folder)!r} has room for {disk.f_favail} files, and a submission may make "
+            f"{limits.files}.",
+            remedy="Remove files there, or set TMPDIR to a folder on another disk; then grade again.",
+        )
+
+
 def make_home(folder: Path, owner: int | None) -> Path:
     """A box's empty home below ``folder``, which belongs to ``owner`` (a uid, None: us)."""
     home = folder / "home"
@@ -94,4 +112,7 @@ def fill_home(home: Path, tree: Path, owner: int | None) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder that student code wrote in: rm goes down a chain of any depth and follows no link."""
-    subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603, S607
+    # Spawned, because subprocess needs pipes, and descriptors may be what has run out.
+    quiet = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
+    pid = os.posix_spawnp("rm", ["rm", "-rf", "--", str(folder)], os.environ, file_actions=quiet)
+    os.waitpid(pid, 0)

@@ -91,7 +91,11 @@ def _close_files(box: Box) -> None:
 
 
 def limit_resources(box: Box) -> None:
-    """Set the kernel's limits; a limit that this system doesn't know is left out (macOS lacks some)."""
+    """Set the kernel's limits; a limit that this system doesn't know is left out (macOS lacks some).
+
+    Raises OSError where this machine's own limits leave less than the manifest promises: the submission must
+    not be the one to find out.
+    """
     limits = box.limits
     wanted = {
         "RLIMIT_CORE": 0,
@@ -111,6 +115,11 @@ def limit_resources(box: Box) -> None:
         which = getattr(resource, name, None)
         if which is not None:
             _, hard = resource.getrlimit(which)
+            isolates = box.uid is not None or box.enclosed
+            if isolates and hard != resource.RLIM_INFINITY and hard < value:
+                raise OSError(
+                    f"{name} is {hard} on this machine, and {value} is needed: raise it (ulimit -H)"
+                )
             allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(which, (allowed, allowed))
 

@@ -150,8 +150,6 @@ class Docker(EnclosedBackend):
     def _options(self, user: int, home: Path, door: Path) -> dict[str, Any]:
         limits = self.spec.limits
         memory = (limits.memory_mib + _MEMORY_SLACK_MIB) * MIB
-        shown = {str(home): (str(home), "rw"), str(self._engine): (str(self._engine), "ro")}
-        shown[str(door)] = (SOCKET_FOLDER, "ro")
         worker = ["-I", "-B", "-c", BOOT, str(self._engine), "-", *self.spec.preload]
         return {
             "image": self._image,
@@ -173,7 +171,11 @@ class Docker(EnclosedBackend):
             "tmpfs": {"/tmp": _SCRATCH},  # noqa: S108
             "oom_score_adj": 1000,
             "ulimits": [{"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES}],
-            "volumes": {outside: {"bind": inside, "mode": mode} for outside, (inside, mode) in shown.items()},
+            "mounts": [
+                _mount(home, str(home), read_only=False),
+                _mount(self._engine, str(self._engine), read_only=True),
+                _mount(door, SOCKET_FOLDER, read_only=True),
+            ],
             "log_config": {"Type": "json-file", "Config": _LOG},
         }
 
@@ -258,6 +260,12 @@ class _Container:
             self._container.client.close()
         if self._users is not None:
             self._users.release()
+
+
+def _mount(outside: Path, inside: str, *, read_only: bool) -> dict[str, Any]:
+    """A folder of ours for a container. (As a "volume", the engine would make it anew after it was removed,
+    if it comes late to a start that we have given up.)"""
+    return {"Type": "bind", "Source": str(outside), "Target": inside, "ReadOnly": read_only}
 
 
 def remove_abandoned(client: Any) -> list[str]:

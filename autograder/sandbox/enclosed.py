@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autograder.outcome import EnvironmentFault, Fault, SandboxFault
-from autograder.sandbox.backend import BoxSpec, fill_home, remove_folder
+from autograder.sandbox.backend import BoxSpec, fill_home, remove_folder, require_room
 from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.forkserver import open_pipe, thread_variables
 from autograder.sandbox.jail import BoxJail
@@ -120,6 +120,7 @@ class EnclosedBackend:
         reading, writing = open_pipe()
         try:
             fill_home(enclosure.home, tree, enclosure.owner)
+            require_room(enclosure.home, self.spec.limits)
             self._hand_over(enclosure, writing)
         except BaseException:
             os.close(reading)
@@ -142,10 +143,12 @@ class EnclosedBackend:
     def close(self) -> None:
         with self._lock:
             stock, self._stock = self._stock, None
-        if stock is not None and not stock.cancel() and stock.exception() is None:
-            _throw_away(stock.result())
-        self._maker.shutdown()
-        remove_folder(self._engine)
+        try:
+            if stock is not None and not stock.cancel() and stock.exception() is None:
+                _throw_away(stock.result())
+        finally:
+            self._maker.shutdown()
+            remove_folder(self._engine)
 
     def _take(self) -> Enclosure:
         """A warm enclosure, and another one on its way."""

@@ -18,14 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from autograder.outcome import ProcessEnded, StudentException
+from autograder.outcome import LimitExceeded, ProcessEnded, StudentException
 from autograder.sandbox.harmless import harmless
 from autograder.sandbox.hints import hint
 from autograder.sandbox.placeholders import NOT_INSTALLED, REASONS, is_below
+from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.sources import Sources
 from autograder.sandbox.vision_pair import fault_behind
+from autograder.text import clean, cut_line
 
 _TEXT = 600  # characters of an exception's text that a message may hold
+_REPORTED = 4_000  # more than the sandbox reports of it
 _LINE = 120
 _MOST_REPLACED = 50
 _OF_ITS_OWN = "an exception of its own"
@@ -88,7 +91,7 @@ class _Report:
         return cls(
             type=raw["type"] if isinstance(raw.get("type"), str) else "",
             bases=_strings(raw.get("bases"))[:10],
-            text=_BOX.sub("", text[:_TEXT]).strip() if isinstance(text, str) else "",
+            text=_BOX.sub("", text[:_REPORTED]).strip() if isinstance(text, str) else "",
             file=file,
             line=line,
             replaced=_strings(raw.get("replaced"))[:_MOST_REPLACED],
@@ -119,15 +122,36 @@ def explain(
     said = harmless(found.text, trusted.sources) if types[0] in _SPEAKING else ""
     aside = f" ({said})" if said else ""
     message = f"{_subject(doing)} raised {shown}{aside}{where and f' {where}'}."
-    if public and found.text and found.text != said:
-        message = f"{message}\nIt said: {found.text}"
+    told = clean(found.text, _TEXT, line_limit=_REPORTED)
+    if public and told and found.text != said:
+        message = f"{message}\nIt said: {told}"
     return StudentException(
         message,
         exception=shown,
-        detail=found.text,
+        detail=told,
         hint=_hint(found, types, doing, where, public=public, trusted=trusted),
         staff=f"{found.type[:100]}: {found.text}",
     )
+
+
+def limit_behind(problem: StudentException, limits: BoxLimits, doing: str) -> LimitExceeded | None:
+    """The limit that an exception comes from, where the kernel kept it by refusing and student code was told.
+
+    Whether it is true makes no difference to the score, so the exception's word is enough.
+    """
+    for types, text, limit in _REFUSALS:
+        if problem.exception in types and re.search(text, problem.detail):
+            allowed = getattr(limits, limit)
+            return LimitExceeded(limit, allowed, allowed, doing=doing, hint=problem.student_text)
+    return None
+
+
+# How Python words what the kernel says at a limit: EAGAIN for a process or a thread, EFBIG for a file.
+_REFUSALS = (
+    (("BlockingIOError",), r"^\[Errno 11\]", "processes"),
+    (("RuntimeError",), r"^can't start new thread$", "processes"),
+    (("OSError",), r"^\[Errno 27\]", "disk_mib"),
+)
 
 
 def _subject(doing: str) -> str:
@@ -140,7 +164,7 @@ def _where(report: _Report, sources: Sources) -> str:
     source = sources.line(report.file, report.line)
     if source is None:
         return ""
-    quoted = f": `{source[:_LINE]}`" if source else ""
+    quoted = f": `{cut_line(source, _LINE)}`" if source else ""
     return f"at {report.file[:200]}, line {report.line}{quoted}"
 
 

@@ -101,9 +101,12 @@ class ForkServer:
             hello, _ = self._channel.receive(_MAX_REPLY, seconds=_START_S)
             if "ready" not in hello:
                 self._stop()
+                refused = str(hello.get("refused"))
                 raise EnvironmentFault(
-                    f"The sandbox can't import what this assignment needs: {hello.get('refused')}.",
-                    remedy="Install the assignment's packages: run scripts/environment again.",
+                    f"The sandbox can't import what this assignment needs: {refused}.",
+                    remedy="Install libseccomp: apt-get install libseccomp2."
+                    if "seccomp" in refused
+                    else "Install the assignment's packages: run scripts/environment again.",
                 )
         return self._channel
 

@@ -15,6 +15,7 @@ from autograder.sandbox.backend import Jail
 from autograder.sandbox.policy import MIB, BoxLimits
 
 SCAN_EVERY_S = 0.1  # a process that allocates 2 GB/s gets 200 MB past its limit before it is seen
+AT_THE_LIMIT = 10  # scans with as many processes as are allowed: a second, and a fork bomb
 DISK_EVERY = 5  # scans of processes for each walk over the files
 KEPT_OUTPUT_KIB = 64  # of what is printed: some thousand lines, more than anybody reads
 _CHUNK = 65536
@@ -27,8 +28,9 @@ class Guard:
         self._jail, self._limits = jail, limits
         self._stop_reading, self._stop_writing = os.pipe()
         self._output = bytearray()
-        self._printed = 0
+        self._printed = self._at_the_limit = 0
         self._before = _disk_use(str(jail.home), limits.files + 10_000)  # the tree itself doesn't count
+        self.peak_mib = 0.0  # the most memory that a scan saw
         self.exceeded: LimitExceeded | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
@@ -81,11 +83,15 @@ class Guard:
         self._output += data[: max(0, kept - len(self._output))]
         self._printed += len(data)
         if self._printed > allowed:
-            self._kill(LimitExceeded("output_kib", self._limits.output_kib))
+            printed_kib = math.ceil(self._printed / 1024)
+            self._kill(LimitExceeded("output_kib", self._limits.output_kib, printed_kib))
         return bool(data)
 
     def _scan(self, *, with_disk: bool) -> None:
-        memory = self._jail.usage().memory_mib
+        usage = self._jail.usage()
+        self._count(usage.tasks - (self._jail.idle_processes - 1))  # an init is none of its own
+        memory = usage.memory_mib
+        self.peak_mib = max(self.peak_mib, memory)
         if memory > self._limits.memory_mib:
             memory = self._jail.exact_memory_mib()
             if memory > self._limits.memory_mib:
@@ -93,11 +99,19 @@ class Guard:
         if with_disk:
             self._scan_disk()
 
+    def _count(self, tasks: int) -> None:
+        """The kernel keeps this limit itself. Code that doesn't mind being refused, and asks again and again,
+        is found here."""
+        self._at_the_limit = self._at_the_limit + 1 if tasks >= self._limits.processes else 0
+        if self._at_the_limit > AT_THE_LIMIT or tasks > self._limits.processes:
+            self._kill(LimitExceeded("processes", self._limits.processes, tasks))
+
     def _scan_disk(self) -> None:
-        use = _disk_use(str(self._jail.home), self._before.files + self._limits.files + 1)
+        use = _disk_use(str(self._jail.home), self._before.files + self._limits.files)
         written_mib = (use.size + self._jail.deleted_bytes() - self._before.size) / MIB
         if use.files - self._before.files > self._limits.files:
-            self._kill(LimitExceeded("files", self._limits.files))
+            written = use.files - self._before.files
+            self._kill(LimitExceeded("files", self._limits.files, written))
         elif written_mib > self._limits.disk_mib:
             self._kill(LimitExceeded("disk_mib", self._limits.disk_mib, math.ceil(written_mib)))
 

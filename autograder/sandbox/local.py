@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from autograder.outcome import EnvironmentFault, SandboxFault
-from autograder.sandbox.backend import BoxSpec, fill_home, make_home, remove_folder
+from autograder.outcome import EnvironmentFault, Fault, SandboxFault
+from autograder.sandbox.backend import BoxSpec, fill_home, make_home, remove_folder, require_room
 from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.forkserver import ForkServer, open_pipe
 from autograder.sandbox.jail import BoxJail
@@ -78,8 +78,15 @@ class _LocalBackend:
         if "confined" not in hello:
             control.close()
             os.close(reading)
+            refused = str(hello.get("refused"))[:300]
+            if refused.startswith("PermissionError: [Errno 13]"):
+                raise EnvironmentFault(
+                    f"The sandbox's user can't read Python and its packages: {refused}.",
+                    remedy="The interpreter and its packages must be readable by every user: put the "
+                    "environment where others can read it (AUTOGRADER_ENV).",
+                )
             raise SandboxFault(
-                f"The sandbox could not be closed: {str(hello.get('refused'))[:300]}.",
+                f"The sandbox could not be closed: {refused}.",
                 remedy="Run `./run_autograder doctor` on this machine; nothing was run without it.",
             )
         return pid, control, reading
@@ -107,9 +114,10 @@ class Privdrop(_LocalBackend):
         try:
             home = make_home(folder, users.uid)
             fill_home(home, tree, users.uid)
+            require_room(folder, self.spec.limits)
             _, control, output_fd = self._start(self._box(home, users))
         except BaseException:
-            with contextlib.suppress(SandboxFault):
+            with contextlib.suppress(Fault, OSError):  # what kept it from starting may keep this from it too
                 self._server.reap(users.uid, users.reaper_uid)
             remove_folder(folder)
             users.release()

@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from autograder.outcome import EnvironmentFault, SandboxFault, SubmissionProblem
 from autograder.sandbox.backend import Backend, remove_folder
+from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.submission import RunClock, Submission
 
@@ -69,7 +69,7 @@ def prove(backend: Backend) -> list[Probe]:
 
 def probe(backend: Backend) -> list[Probe]:
     """Run the probe in a box of ``backend`` and judge, from outside, what it says and what it left."""
-    folder = Path(tempfile.mkdtemp(prefix="autograder-preflight-"))
+    folder = run_folder("preflight")
     try:
         folder.chmod(0o755)  # so that nothing but the sandbox keeps the probe from the secret
         secret = folder / "secret"

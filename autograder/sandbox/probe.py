@@ -79,13 +79,13 @@ def _forks(at_most):
 
 
 def _forbidden(names):
-    """Which of the packages that a homework forbids can be looked into."""
+    """Which of the packages that a homework forbids can be read. (Their names may be listed.)"""
     found = []
     for folder in sys.path:
         for name in names:
-            for place in (os.path.join(folder, name), os.path.join(folder, name + ".py")):
+            for file in (os.path.join(folder, name, "__init__.py"), os.path.join(folder, name + ".py")):
                 try:
-                    with os.scandir(place) if os.path.isdir(place) else open(place, "rb"):
+                    with open(file, "rb"):
                         found.append(name)
                 except OSError:
                     continue

@@ -12,10 +12,12 @@ _KIB_IN_MIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """All processes of a box together; memory is resident and shared memory, in MiB."""
+    """All processes of a box together; memory is resident and shared memory, in MiB, and tasks are threads,
+    which is what the kernel counts where it limits processes."""
 
     processes: int = 0
     memory_mib: float = 0.0
+    tasks: int = 0
 
 
 def _pids() -> list[str]:
@@ -138,11 +140,12 @@ def usage(belongs: Callable[[str, bytes], bool]) -> Usage:
     Pages that a fork shares with its parent are counted for both, so this errs upwards: `exact_memory_mib`
     settles it where it matters.
     """
-    count, kib = 0, 0
+    count, tasks, kib = 0, 0, 0
     for _pid, status in _living(belongs):
         count += 1
+        tasks += int(_field(status, b"Threads") or 1)
         kib += _kib(status, b"RssAnon") + _kib(status, b"RssShmem")
-    return Usage(count, kib / _KIB_IN_MIB)
+    return Usage(count, kib / _KIB_IN_MIB, tasks)
 
 
 def _kib(status: bytes, name: bytes) -> int:
@@ -185,3 +188,16 @@ def deleted_bytes(belongs: Callable[[str, bytes], bool]) -> int:
             if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                 sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
     return sum(sizes.values())
+
+
+VMSTAT = "/proc/vmstat"
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for lack of memory since the machine started."""
+    try:
+        with open(VMSTAT, "rb") as file:  # noqa: PTH123
+            counters = file.read()
+    except OSError:
+        return 0
+    return int(_field(b"\n" + counters.replace(b" ", b":") + b"\n", b"oom_kill") or 0)

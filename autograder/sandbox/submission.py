@@ -12,6 +12,7 @@ Every failure of the submission's comes out as a `SubmissionProblem`, every fail
 from __future__ import annotations
 
 import math
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -25,9 +26,10 @@ from autograder.outcome import CheckFailed, LimitExceeded, ProcessEnded, Sandbox
 from autograder.sandbox import wire
 from autograder.sandbox.backend import Backend, Jail
 from autograder.sandbox.channel import Channel, DeadlineExceeded
-from autograder.sandbox.explain import Trusted, explain, explain_exit
+from autograder.sandbox.explain import Trusted, explain, explain_exit, limit_behind
 from autograder.sandbox.guard import Guard
 from autograder.sandbox.policy import MIB, BoxLimits
+from autograder.sandbox.processes import oom_kills
 from autograder.sandbox.sources import Sources
 
 _CONTROL_BYTES = 1 << 20
@@ -57,8 +59,11 @@ class RunClock:
 class _OpenBox:
     """A running box, its guard, and the time that student code has used in it."""
 
-    def __init__(self, jail: Jail, limits: BoxLimits, clock: RunClock, trusted: Trusted) -> None:
+    def __init__(
+        self, jail: Jail, limits: BoxLimits, clock: RunClock, trusted: Trusted, *, first_try: bool
+    ) -> None:
         self.jail, self.limits, self.clock, self.trusted = jail, limits, clock, trusted
+        self._first_try, self._oom_kills = first_try, oom_kills()
         self.guard = Guard(jail, limits)
         self.alive, self._owned_up = True, False
 
@@ -100,6 +105,32 @@ class _OpenBox:
             return LimitExceeded("memory_mib", self.limits.memory_mib, doing=doing)
         return ProcessEnded("", staff="the channel was closed")
 
+    def explain_exit(self, status: int | None, doing: str) -> ProcessEnded:
+        """The problem of a process that ended without an answer. Raises SandboxFault where that may not have
+        been the submission's doing.
+
+        A process that was killed doesn't tell by whom: by its own code, by the kernel because the machine ran
+        out of memory, or by somebody from outside. The kernel counts its own kills. For the rest, once is no
+        proof: code that kills itself does so again when the test is tried once more, and then it counts.
+        """
+        if status in (None, -signal.SIGKILL):
+            if oom_kills() > self._oom_kills and self.guard.peak_mib <= self.limits.memory_mib:
+                self._give_up(
+                    f"The machine ran out of memory in the middle of {doing}, although the submission kept "
+                    f"to its limit of {self.limits.memory_mib} MiB.",
+                    "Take a machine with more memory, or grade fewer submissions at once.",
+                )
+            if self._first_try:
+                self._give_up(
+                    f"A process of the sandbox was killed in the middle of {doing}, perhaps from outside.",
+                    "Grade again, and look for whoever kills processes on this machine.",
+                )
+        return explain_exit(status, doing)
+
+    def _give_up(self, message: str, remedy: str) -> NoReturn:
+        self.kill()
+        raise SandboxFault(message, remedy=remedy)
+
     def kill(self) -> None:
         """End the box. Raises SandboxFault where it had ended already through us."""
         self.alive = False
@@ -139,8 +170,11 @@ class _OpenBox:
 class Submission:
     """One submission in one backend; boxes are opened when they are first needed."""
 
-    def __init__(self, backend: Backend, tree: Path, limits: BoxLimits, clock: RunClock) -> None:
+    def __init__(
+        self, backend: Backend, tree: Path, limits: BoxLimits, clock: RunClock, *, first_try: bool = False
+    ) -> None:
         self._backend, self._tree, self._limits, self._clock = backend, tree, limits, clock
+        self._first_try = first_try  # then what is only suspicious counts as ours: it is tried once more
         spec = backend.spec
         self._trusted = Trusted(Sources(tree), spec.unavailable, spec.unavailable_reason)
         self._modules: dict[str, Module] = {}
@@ -154,7 +188,12 @@ class Submission:
     def _open(self) -> _OpenBox:
         if self._clock.remaining <= 0:
             raise LimitExceeded("run_wall_s", self._clock.allowed)
-        return _OpenBox(self._backend.launch(self._tree), self._limits, self._clock, self._trusted)
+        jail = self._backend.launch(self._tree)
+        try:
+            return _OpenBox(jail, self._limits, self._clock, self._trusted, first_try=self._first_try)
+        except BaseException:  # no thread to guard it, say: then nobody else knows of it
+            jail.close()
+            raise
 
     @property
     def printed(self) -> dict[str, str]:
@@ -199,10 +238,11 @@ class Module:
             reply, _ = box.ask(box.jail.control, request, budget_s=self._limits.wall_s, doing=doing)
         except ProcessEnded as ended:
             box.kill()
-            raise ended if ended.message else explain_exit(None, doing) from ended
+            raise ended if ended.message else box.explain_exit(None, doing) from ended
         if "raised" in reply:
             # No test has sent anything yet, so what the exception says can't give a hidden input away.
-            raise explain(reply["raised"], doing, public=True, trusted=box.trusted)
+            problem = explain(reply["raised"], doing, public=True, trusted=box.trusted)
+            raise limit_behind(problem, self._limits, doing) or problem
         self.names, self.replaced = _strings(reply.get("names")), _strings(reply.get("replaced"))
 
     def require(self, *names: str) -> None:
@@ -240,7 +280,7 @@ class Module:
             )
         except ProcessEnded as ended:
             box.kill()
-            raise ended if ended.message else explain_exit(None, doing) from ended
+            raise ended if ended.message else box.explain_exit(None, doing) from ended
         if "raised" in reply:
             box.kill()
             raise explain(reply["raised"], doing, trusted=box.trusted)
@@ -337,8 +377,12 @@ class Scene:
                 hint="Define it at the top level of the file, spelled as in the homework.",
             )
         if "raised" in reply:
-            raise explain(reply["raised"], doing, trusted=self._box.trusted)
+            raise self._explain(reply["raised"], doing)
         return reply, answered
+
+    def _explain(self, report: Any, doing: str) -> SubmissionProblem:
+        problem = explain(report, doing, trusted=self._box.trusted)
+        return limit_behind(problem, self._box.limits, doing) or problem
 
     def _name_the_end(self, problem: SubmissionProblem, doing: str) -> SubmissionProblem:
         """A closed channel says nothing; the box's first process may know how its child ended."""
@@ -352,10 +396,10 @@ class Scene:
             return (
                 other
                 if other.student_text and not isinstance(other, LimitExceeded)
-                else explain_exit(None, doing)
+                else self._box.explain_exit(None, doing)
             )
         status = reply.get("status")
-        return explain_exit(status if type(status) is int else None, doing)
+        return self._box.explain_exit(status if type(status) is int else None, doing)
 
     def close(self) -> None:
         """End the test's process. One that doesn't end, or leaves others behind, costs the box its life: the

@@ -32,6 +32,7 @@ MAX_ENTRIES = (
     5_000  # of one dict: keys can be made that all collide, and then each costs as much as all before
 )
 _MAX_INT_BITS = int(MAX_INT_DIGITS * 3.32)  # bits for that many digits
+_LONGEST_AXIS = 2**31  # of an empty array
 _HEADER = struct.Struct(">II")
 _ARRAY_KINDS = "fiub"  # what safetensors and the checks both know: float, int, unsigned, bool
 
@@ -93,7 +94,17 @@ def receive(stream: Stream, max_bytes: int) -> tuple[dict[str, Any], dict[str, n
         raise WireError(f"unreadable frame: {type(error).__name__}") from error
     if not isinstance(message, dict):
         raise WireError("a frame that is no JSON object")
+    if not all(_is_sound(array) for array in arrays.values()):
+        raise WireError("an array that numpy could not have made")
     return message, arrays
+
+
+def _is_sound(array: np.ndarray) -> bool:
+    """Whether an array is what it seems: safetensors hands out bools that are neither 0 nor 1, which numpy
+    compares in more than one way, and empty arrays with an axis that no computation could have."""
+    if array.dtype == bool and array.size and array.view(np.uint8).max() > 1:
+        return False
+    return array.size > 0 or max(array.shape, default=0) <= _LONGEST_AXIS
 
 
 def _refuse_constant(name: str) -> Any:

@@ -369,7 +369,9 @@ def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
         places.append((error.filename, error.lineno if isinstance(error.lineno, int) else 0))
     frames = [[name.removeprefix(tree), line] for name, line in places if name.startswith(tree)]
     try:
-        text = str(error)[:_TEXT]
+        text = str(error)
+        if len(text) > _TEXT:
+            text = f"{text[:_TEXT]} … ({len(text) - _TEXT:,} more characters)"
     except BaseException:  # an exception of the student's own may not know its text
         text = ""
     return {

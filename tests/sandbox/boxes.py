@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,8 @@ class Watched:
             assert jail.usage().processes == 0
             assert not home.parent.exists()
             if self.isolates and uid != os.geteuid():
-                assert pids_of(uid) == []
-                assert is_free(uid)
+                assert [_command(pid) for pid in pids_of(uid)] == []
+                assert soon(partial(is_free, uid))  # a process that is being started has it open until it is
         self.boxes.clear()
 
 
@@ -184,6 +185,12 @@ def _users(pid: int) -> tuple[int, ...]:
         if "\nState:\tZ" not in status:
             return tuple(map(int, status.partition("\nUid:")[2].partition("\n")[0].split()))
     return ()
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")[:200]
+    return f"{pid}, which has ended since"
 
 
 def exists(pid: int) -> bool:

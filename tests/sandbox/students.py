@@ -1,7 +1,7 @@
 """A student's module for the conformance tests: it does, on demand, all that one can do by mistake."""
 
 STUDENT = """
-import ctypes, os, signal, sys, threading, time
+import ctypes, errno, mmap, os, signal, sys, threading, time
 import numpy as np
 
 CALLS = []
@@ -162,6 +162,47 @@ def write_bytes(files, size):
         with open('file%d' % number, 'wb') as file:
             file.write(b'x' * size)
     time.sleep(3)
+
+
+def hold(kind, count):
+    children = []
+    try:
+        for _ in range(count):
+            if kind == 'thread':
+                thread = threading.Thread(target=time.sleep, args=(1,))
+                thread.start()
+                continue
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(0)
+            children.append(child)
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    return count
+
+
+def bomb():
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            pass
+
+
+def hoard(where, size):
+    try:
+        if where == 'memfd':
+            fd = os.memfd_create('hoard')
+            return 'open: %d' % os.write(fd, b'x' * size)
+        if where == 'mmap':
+            return 'open: %d' % len(mmap.mmap(-1, size))
+        with open(where + '/hoard', 'wb') as file:
+            return 'open: %d' % file.write(b'x' * size)
+    except OSError as error:
+        return errno.errorcode[error.errno]
 
 
 def places():

@@ -211,7 +211,7 @@ def test_the_limit_on_files(limited: Callable[..., Module]) -> None:
     module = limited()
     problem = problem_of(module, "write_files", 100)
     assert isinstance(problem, LimitExceeded)
-    assert problem.limit == "files"
+    assert (problem.limit, problem.allowed, problem.used) == ("files", 40, 41)  # the walk stops there
     assert_still_works(module)
 
 
@@ -227,9 +227,52 @@ def test_the_limit_on_bytes_written(limited: Callable[..., Module]) -> None:
 
 def test_one_file_that_is_too_large(module: Module) -> None:
     problem = problem_of(module, "write_bytes", 1, 5 * 2**20)
-    assert isinstance(problem, StudentException)
-    assert problem.exception == "OSError"
-    assert "don't write files" in problem.hint
+    assert isinstance(problem, LimitExceeded)
+    assert (problem.limit, problem.allowed, problem.used) == ("disk_mib", 4, 4)
+    assert "at m.py, line " in problem.hint
+
+
+def test_as_much_as_is_allowed(limited: Callable[..., Module]) -> None:
+    module = limited()
+    assert call(module, "write_files", 38) == 38  # and the folder that they lie in
+    assert call(module, "write_bytes", 1, 4 * 2**20 - 200_000) is None
+    assert call(module, "hold", "fork", LIMITS.processes - 2) == LIMITS.processes - 2
+    assert_still_works(module)
+
+
+@pytest.mark.parametrize("kind", ["fork", "thread"])
+def test_the_limit_on_processes(backend: Watched, limited: Callable[..., Module], kind: str) -> None:
+    if not backend.isolates:
+        pytest.skip("where nothing counts the box's processes, only the watchdog does, ten times a second")
+    module = limited()
+    problem = problem_of(module, "hold", kind, LIMITS.processes + 1)
+    assert isinstance(problem, LimitExceeded)
+    assert (problem.limit, problem.allowed, problem.used) == ("processes", 12, 12)
+    assert problem.doing == "hold()"
+    assert "at m.py, line " in problem.hint
+    assert_still_works(module)
+
+
+def test_a_fork_bomb_that_does_not_mind_being_refused(limited: Callable[..., Module]) -> None:
+    module = limited()
+    start = time.monotonic()
+    problem = problem_of(module, "bomb")
+    assert isinstance(problem, LimitExceeded)
+    assert (problem.limit, problem.allowed, problem.doing) == ("processes", 12, "bomb()")
+    assert problem.used is not None
+    assert problem.used >= 12
+    assert time.monotonic() - start < 9  # before the time limit
+    assert_still_works(module)
+
+
+@pytest.mark.parametrize("where", ["memfd", "/dev/shm", "mmap"])  # noqa: S108
+def test_memory_that_no_process_is_charged_for_is_not_to_be_had(
+    backend: Watched, module: Module, where: str
+) -> None:
+    if not backend.isolates:
+        pytest.skip("this one closes nothing")
+    assert call(module, "hoard", where, 2**20).split()[0] in ("ENOSYS", "EACCES", "EPERM", "ENOENT", "EROFS")
+    assert list(Path("/dev/shm").glob("hoard*")) == []  # noqa: S108
 
 
 # --- imports ------------------------------------------------------------------------------------------

@@ -457,3 +457,25 @@ def test_keys_that_collide_cost_little() -> None:
     start = time.process_time()
     assert len(decode(tree, {})) == wire.MAX_ENTRIES
     assert time.process_time() - start < 5
+
+
+def safetensors_of(dtype: str, shape: list[int], data: bytes) -> bytes:
+    header = json.dumps({"0": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}).encode()
+    return struct.pack("<Q", len(header)) + header + data
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "data"),
+    [("BOOL", [3], b"\0\1\2"), ("BOOL", [], b"\xff"), ("F64", [0, 2**62], b""), ("F32", [2**40, 0], b"")],
+)
+def test_an_array_that_numpy_could_not_have_made(dtype: str, shape: list[int], data: bytes) -> None:
+    blob = safetensors_of(dtype, shape, data)
+    with pytest.raises(WireError):
+        receive(Bytes(struct.pack(">II", 2, len(blob)) + b"{}" + blob), LIMIT)
+
+
+@pytest.mark.parametrize(("dtype", "shape", "data"), [("BOOL", [2], b"\0\1"), ("F64", [0, 7], b"")])
+def test_an_array_that_it_could_have(dtype: str, shape: list[int], data: bytes) -> None:
+    blob = safetensors_of(dtype, shape, data)
+    _, arrays = receive(Bytes(struct.pack(">II", 2, len(blob)) + b"{}" + blob), LIMIT)
+    assert list(arrays["0"].shape) == shape

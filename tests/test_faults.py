@@ -1,0 +1,497 @@
+"""What is our fault ends as a fault, with a remedy, and never as a score: tried on the real thing.
+
+Each test runs the command line in a process of its own: on a disk that is really full, with a process that
+is really killed, without a library, under limits that are too low. Exit 2, no results.json, a remedy, and
+nothing left over. test_rules.py breaks each part from inside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import SET_LIMIT, Door, after_imports, ended, small_disk
+from tests.runs import EARLIER, ROOT, folder_for_all
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="grading needs root, for the sandbox")
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    with folder_for_all() as folder:
+        made = Door(folder)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def test_without_a_fault_there_is_a_score(door: Door) -> None:
+    door.between("pass")
+    door.check_score(door.run())
+
+
+# --- the results' disk --------------------------------------------------------------------------------
+
+
+def fill(folder: Path) -> None:
+    try:
+        (folder / "filler").write_bytes(bytes(2**20))
+    except OSError:
+        return
+    raise AssertionError("the disk did not fill up")
+
+
+def test_the_results_disk_is_full_from_the_start(door: Door) -> None:
+    with small_disk(door.out, "size=64k"):
+        fill(door.out)
+        door.check_fault(door.run(), "No space left on device", "its disk has room")
+
+
+@pytest.mark.parametrize("leave", [0, 4096], ids=["before it ends", "for the page alone"])
+def test_the_results_disk_fills_up(door: Door, leave: int) -> None:
+    door.between(f"fill(OUT, {leave})")
+    with small_disk(door.out, "size=256k"):
+        door.put_earlier()
+        door.check_fault(door.run(), "No space left on device")
+
+
+def test_the_results_disk_fills_up_at_the_last_write(door: Door) -> None:
+    """Every test was settled; the document that becomes the score finds no room."""
+    before = (
+        "from autograder.results import ResultsStore\nfinish = ResultsStore.finish\n"
+        "def late(self):\n"
+        f"    try:\n        open({str(door.out / 'filler')!r}, 'wb').write(bytes(2**20))\n"
+        "    except OSError:\n        pass\n"
+        "    return finish(self)\nResultsStore.finish = late"
+    )
+    with small_disk(door.out, "size=64k"):
+        prelude = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{before}\nsys.path.pop(0)"
+        door.check_fault(door.run(before=prelude), "No space left on device")
+
+
+def test_the_results_disk_has_no_inodes(door: Door) -> None:
+    with small_disk(door.out, "nr_inodes=20"):
+        while left := os.statvfs(door.out).f_favail:
+            (door.out / str(left)).touch()
+        door.check_fault(door.run(), "No space left on device")
+
+
+def test_the_results_folder_is_read_only(door: Door) -> None:
+    with small_disk(door.out, "size=64k"):
+        door.put_earlier()
+        subprocess.run(["mount", "-o", "remount,ro", str(door.out)], check=True)
+        door.check_fault(door.run(), "can't be removed", "Remove them by hand", earlier_stays=True)
+
+
+@pytest.mark.parametrize("what", ["file", "link to nothing", "below a file"])
+def test_the_results_folder_is_none(door: Door, what: str) -> None:
+    door.results.unlink()
+    door.out.rmdir()
+    if what == "link to nothing":
+        door.out.symlink_to(door.folder / "nowhere" / "at all")
+    else:
+        door.out.touch()
+    if what == "below a file":
+        door.out = door.out / "below"
+    door.check_fault(door.run(), "the results can't be written to")
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        ("shutil.rmtree(OUT)", "the results can't be written to"),
+        ("shutil.rmtree(OUT)\nOUT.write_text('a file')", "the results can't be written to"),
+        ("shutil.rmtree(OUT)\nOUT.symlink_to('/nowhere/at/all')", "the results can't be written to"),
+    ],
+    ids=["removed", "a file in its place", "a link in its place"],
+)
+def test_the_results_folder_goes_away_half_way(door: Door, statements: str, told: str) -> None:
+    door.between(statements)
+    ended = door.run()
+    if ended.code == 0:  # the second try made it anew, and everything ran again
+        assert statements == "shutil.rmtree(OUT)"
+        door.check_score(ended)
+    else:
+        door.check_fault(ended, told)
+
+
+# --- the boxes' disk ----------------------------------------------------------------------------------
+
+
+# Everything that Python may take for its temporary folder is read-only, but for the results.
+NO_TMP = """
+for folder in /tmp /var/tmp /usr/tmp; do
+    [ ! -d $folder ] || mount --bind $folder $folder
+done
+mount --bind {out} {out}
+for folder in /tmp /var/tmp /usr/tmp; do
+    [ ! -d $folder ] || mount -o remount,bind,ro $folder
+done
+cd /proc
+"""
+
+
+def test_no_temporary_folder_can_be_written(door: Door) -> None:
+    door.tmp.rmdir()
+    try:
+        over = door.run(namespace=NO_TMP.format(out=door.out))
+    finally:
+        door.tmp.mkdir()
+    door.check_fault(over, "No usable temporary directory", "can't be written to")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [("size=1m", "MiB left"), ("nr_inodes=200", "room for")],
+    ids=["bytes", "inodes"],
+)
+def test_there_is_no_room_for_boxes(door: Door, options: str, told: str) -> None:
+    with small_disk(door.tmp, options):
+        door.check_fault(door.run(), told, "set TMPDIR")
+
+
+FILL_INODES = """
+while left := os.statvfs({0!r}).f_favail:
+    Path({0!r}, str(left)).touch()
+"""
+
+
+@pytest.mark.parametrize(("what", "told"), [("bytes", "MiB left"), ("inodes", "set TMPDIR")])
+def test_the_boxes_disk_fills_up(door: Door, what: str, told: str) -> None:
+    """Between two tests, while a new box is needed: the one before has just lost its fork server."""
+    filling = FILL_INODES.format(str(door.tmp)) if what == "inodes" else f"fill({str(door.tmp)!r})"
+    door.between(f"{filling}\n{KILL_SERVER}")
+    with small_disk(door.tmp, "size=70m,nr_inodes=1000"):
+        door.check_fault(door.run(), told)
+
+
+def test_less_room_than_the_manifest_promises(door: Door) -> None:
+    """A student who may write 32 MiB doesn't fail because the machine has less."""
+    door.small.work = "def double(x):\n    open('big', 'wb').write(bytes(20 * 2**20))\n    return 2 * x\n"
+    door.check_score(door.run())
+    with small_disk(door.tmp, "size=8m"):
+        door.put_earlier()
+        door.check_fault(door.run(), "MiB left, where a submission may use 32")
+
+
+# --- where we speak -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["full", "closed"])
+def test_what_is_said_cant_be_written(door: Door, closed: bool) -> None:
+    """The results are what counts: a score that stands is exit 0, a fault is exit 2, whoever listens."""
+    door.between("pass")
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123
+        namespace = "exec >&-" if closed else ""
+        ended = door.run(namespace=namespace) if closed else door.run(stdout=full)
+        door.check_score(ended)
+        assert "Traceback" not in ended.err
+        assert closed or "No space left on device" in ended.told
+        door.put_earlier()
+        door.between("raise RuntimeError('bug')")
+        ended = door.run(namespace="exec 2>&-") if closed else door.run(stderr=full)
+        assert ended.code == 2
+        assert not door.results.exists()
+        assert "bug" in (door.out / "fault.txt").read_text()
+        door.check_nothing_left()
+
+
+def test_nobody_listens_any_more(door: Door) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        os.close(reading)
+        ended = door.run(stdout=pipe)
+    door.check_score(ended)
+    assert "Traceback" not in ended.err
+
+
+# --- processes that are killed ------------------------------------------------------------------------
+
+KILL_SERVER = "os.kill(fork_server(), signal.SIGKILL)\ntime.sleep(0.2)"
+WHILE_IT_RUNS = """
+threading.Thread(target=lambda: (time.sleep(0.3), {}), daemon=True).start()
+with submission.module("work.py").scene() as scene:
+    assert scene.call("slowly", 21).fetch() == 42"""
+SLOWLY = (
+    "import time\ndef double(x):\n    return 2 * x\ndef slowly(x):\n    time.sleep(1)\n    return 2 * x\n"
+)
+KILLS = {
+    "the fork server between two calls": KILL_SERVER,
+    "the fork server during a call": WHILE_IT_RUNS.format("os.kill(fork_server(), signal.SIGKILL)"),
+    "the holder between two calls": "[os.kill(pid, signal.SIGKILL) for pid in holders()]\ntime.sleep(0.2)",
+    "the holder during a call": WHILE_IT_RUNS.format("[os.kill(pid, 9) for pid in holders()]"),
+    "the scene during a call": WHILE_IT_RUNS.format("[os.kill(pid, 9) for pid in children(holders()[0])]"),
+}
+
+
+@pytest.mark.parametrize("kill", KILLS.values(), ids=KILLS.keys())
+def test_a_process_that_is_killed_once_costs_no_points(door: Door, kill: str) -> None:
+    """Whoever did it: what was cut short is tried once more."""
+    door.small.work = SLOWLY
+    once = f"mark = Path({str(door.folder / 'mark')!r})\nif mark.exists():\n    return\nmark.touch()\n"
+    door.between(once + kill)
+    door.check_score(door.run())
+
+
+IN_A_SCENE = """
+scene = submission.module("work.py").scene()
+os.kill(fork_server(), signal.SIGKILL)
+time.sleep(0.2)
+scene.call("double", 21)"""
+
+
+@pytest.mark.parametrize("kill", [IN_A_SCENE, KILLS["the fork server during a call"]])
+def test_a_fork_server_that_is_killed_each_time(door: Door, kill: str) -> None:
+    door.small.work = SLOWLY
+    door.between(kill)
+    door.check_fault(door.run(), "died", "out-of-memory kill")
+
+
+def test_every_fork_server_is_killed_as_it_starts(door: Door) -> None:
+    process = door.start()
+    while process.poll() is None:
+        for pid in _children(process.pid):
+            if "worker.serve" in _command_line(pid):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+    door.check_fault(ended(process), "fork server stopped answering", "out-of-memory kill")
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_a_submission_that_kills_itself_makes_no_fault_of_it(door: Door) -> None:
+    """It would be a way to be graded again and again: what happens twice is the submission's own doing."""
+    door.small.work = "import os\ndef double(x):\n    os.kill(os.getpid(), 9)\n"
+    door.check_score(door.run(), 0.0)
+    told = door.results.read_text()
+    assert "killed by SIGKILL" in told
+    door.small.work = "import os\ndef double(x):\n    os.kill(os.getppid(), 9)\n"
+    door.check_score(door.run(), 0.0)
+    door.small.work = "import os\nos._exit(0)\n"
+    door.check_score(door.run(), 0.0)
+
+
+def test_the_machine_runs_out_of_memory(door: Door) -> None:
+    """The kernel counts whom it kills for that. A box that kept to its own limit is not to blame, ever."""
+    counter = door.folder / "vmstat"
+    counter.write_text("oom_kill 3\n")
+    door.small.work = SLOWLY
+    kill = f"Path({str(counter)!r}).write_text(f'oom_kill {{time.monotonic_ns()}}')"
+    door.between(WHILE_IT_RUNS.format(f"({kill}, [os.kill(pid, 9) for pid in children(holders()[0])])"))
+    told = f"from autograder.sandbox import processes\nprocesses.VMSTAT = {str(counter)!r}"
+    over = door.run(before=after_imports(told))
+    door.check_fault(over, "ran out of memory", "kept to its limit of 512 MiB", "more memory")
+
+
+def test_the_guard_dies(door: Door) -> None:
+    door.small.work = SLOWLY
+    dying = (
+        "from autograder.sandbox.guard import Guard\n"
+        "def die(*_, **__): raise RuntimeError('the guard has had enough')\nGuard._scan = die\n"
+    )
+    door.between(dying + WHILE_IT_RUNS.format("0"))
+    door.check_fault(door.run(), "the guard has had enough", "Report this")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_at_any_moment(door: Door, how: signal.Signals) -> None:
+    door.small.work = "import time\ndef double(x):\n    time.sleep(0.15)\n    return 2 * x\n"
+    chance = random.Random(int(how))  # noqa: S311  (moments, not secrets)
+    for number in range(8):
+        door.put_earlier()
+        process = door.start()
+        time.sleep(0.2 * number * (0.75 + chance.random() / 2))
+        twice = number % 2 == 1
+        for _ in range(1 + twice):
+            process.send_signal(how)
+            time.sleep(0.03)
+        over = ended(process)
+        if over.code == 0:
+            door.check_score(over)
+            continue
+        assert over.code in (130, -how), over.err  # the latter before our first line
+        if over.code == 130:
+            assert "Interrupted" in over.told
+        if door.results.exists() and door.results.read_bytes() != EARLIER:
+            assert door.score() == 3.0  # it was graded, and interrupted as it told so
+            assert not door.partial.exists()
+        door.check_nothing_left()
+        door.partial.unlink(missing_ok=True)
+
+
+# --- what the machine lacks ---------------------------------------------------------------------------
+
+
+def test_libseccomp_is_missing(door: Door) -> None:
+    found = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True)
+    libraries = re.findall(r"libseccomp\.so\.\S+ .*=> (\S+)", found.stdout)
+    assert libraries
+    hide = "\n".join(f"mount --bind /dev/null {Path(library).resolve()}" for library in libraries)
+    door.check_fault(door.run(namespace=hide), "apt-get install libseccomp2")
+
+
+def test_the_interpreter_cant_be_read_by_the_sandboxs_user(door: Door) -> None:
+    locked = door.folder / "locked"
+    (locked / "env").mkdir(parents=True)
+    locked.chmod(0o700)
+    show = f"mount --bind {sys.prefix} {locked / 'env'}"
+    python = str(locked / "env" / Path(sys.executable).relative_to(sys.prefix))
+    door.check_fault(door.run(namespace=show, python=python), "can't read Python", "readable by every user")
+
+
+def test_the_locks_folder_is_read_only(door: Door) -> None:
+    hide = "mount -t tmpfs -o ro tmpfs $(realpath /run/lock)"
+    door.check_fault(door.run(namespace=hide), "/run/lock/autograder", "writable /run")
+
+
+LIMITS = {
+    "RLIMIT_NOFILE": [4, 6, 8, 10, 12, 14, 18, 24],
+    "RLIMIT_AS": [2**20 * mib for mib in (60, 100, 120, 140, 160, 200, 240, 300)],
+    "RLIMIT_FSIZE": [0, 1000, 3000],
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_trusted_process_under_limits_that_are_too_low(door: Door, name: str) -> None:
+    """It ends as a fault or, where the limit is enough, with the right score; never with another."""
+    codes = []
+    for value in LIMITS[name]:
+        door.put_earlier()
+        over = door.run(before=after_imports(SET_LIMIT.format(name, value, 0)))
+        codes.append(over.code)
+        if over.code == 0:
+            door.check_score(over)
+        else:  # it may end before it has read its command line
+            not_begun = door.results.exists() and door.results.read_bytes() == EARLIER
+            # Without memory no `rm` can be started: the next run clears away what this one left.
+            door.check_fault(over, earlier_stays=not_begun, folders_stay=name == "RLIMIT_AS")
+    assert 2 in codes
+    door.check_score(door.run())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RLIMIT_AS", 1200 * 2**20), ("RLIMIT_FSIZE", 2**20), ("RLIMIT_NOFILE", 100)]
+)
+def test_hard_limits_below_what_the_manifest_promises(door: Door, name: str, value: int) -> None:
+    """The submission must not be the one that finds out."""
+    door.small.work = (
+        "import os\ndef double(x):\n    a = bytearray(400 * 2**20)\n    open('b', 'wb').write(bytes(2**23))\n"
+        "    files = [open(os.devnull) for _ in range(200)]\n    return 2 * x\n"
+    )
+    door.check_score(door.run())
+    door.put_earlier()
+    door.check_fault(door.run(before=after_imports(SET_LIMIT.format(name, value, value))), name)
+
+
+# --- the clock ----------------------------------------------------------------------------------------
+
+JUMPS = """
+import time
+_real, _count = time.time, [0]
+def jumping():
+    _count[0] += 1
+    return _real() + (-1) ** _count[0] * 10 * 365 * 86400
+time.time = jumping
+time.time_ns = lambda: int(jumping() * 1e9)
+"""
+
+
+def test_a_clock_that_jumps_changes_nothing(door: Door) -> None:
+    """Ten years forth and back, at each look, in the trusted process and in the sandbox's."""
+    door.between("pass")
+    boot = f"from autograder.sandbox import forkserver\nforkserver._BOOT = {JUMPS!r} + forkserver._BOOT"
+    start = time.monotonic()
+    over = door.run(before=after_imports(f"{boot}\n{JUMPS}"))
+    took = time.monotonic() - start
+    door.check_score(over)
+    document = json.loads(door.results.read_bytes())
+    assert 0 < document["execution_time"] < took
+    for test in document["tests"]:
+        assert 0 <= test["extra_data"]["seconds"] < took
+
+
+def test_time_limits_hold_under_a_clock_that_jumps(door: Door) -> None:
+    door.small.more = "[limits]\nwall_s = 1.0\n"
+    door.small.work = "def double(x):\n    while True: pass\n"
+    over = door.run(before=after_imports(JUMPS))
+    door.check_score(over, 0.0)
+    assert "time limit of 1 seconds" in door.results.read_text()
+
+
+def test_only_the_steady_clock_is_asked() -> None:
+    """The wall clock may be set while we run: nothing that is graded looks at it."""
+    wall = re.compile(r"\btime\.time\(|\btime_ns\(|datetime\.|from datetime|from time import|CLOCK_REALTIME")
+    graded = [path for path in (ROOT / "autograder").rglob("*.py") if path.parent.name != "doctor"]
+    assert [str(path) for path in graded if wall.search(path.read_text())] == []
+
+
+# --- the grader's folder ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        ("Path('/no/such/labels.csv').read_bytes()", "/no/such/labels.csv"),
+        ("import a_package_that_isnt_there", "a_package_that_isnt_there"),
+        ("submission.read('not_handed_in.txt')", "not_handed_in.txt"),
+    ],
+)
+def test_missing_data(door: Door, statements: str, told: str) -> None:
+    door.between(statements)
+    door.check_fault(door.run(), "see the traceback")
+    assert told in (door.out / "fault.txt").read_text()
+
+
+LABELS = """
+import pytest
+from pathlib import Path
+@pytest.fixture(scope="session")
+def labels():
+    return Path("/no/such/labels.csv").read_bytes()
+"""
+
+
+def test_missing_data_in_a_fixture(door: Door) -> None:
+    door.small.files = {"conftest.py": LABELS}
+    door.between("pass")
+    door.small.tests = door.small.tests.replace("between(submission)", "between(submission, labels)")
+    door.check_fault(door.run(), "/no/such/labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [("this is [ no toml", "assignment.toml"), ("nonsense = 1", "nonsense"), ('seed = "x"', "seed")],
+)
+def test_a_broken_manifest(door: Door, first: str, told: str) -> None:
+    command = door.command()
+    manifest = door.small.folder / "graders" / "small" / "assignment.toml"
+    text = manifest.read_text()
+    manifest.write_text(f"{first}\n{text.replace('seed = 5', '') if 'seed' in first else text}")
+    done = subprocess.run(command, cwd=door.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert "What to do: " in done.stderr
+    assert not door.results.exists()
