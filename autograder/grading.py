@@ -44,7 +44,7 @@ from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.submission import RunClock, Submission
 from autograder.session import ended_well, run_session
-from autograder.text import clean
+from autograder.text import clean, quote
 
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
@@ -215,6 +215,7 @@ class _Run:
     clock: RunClock
     store: ResultsStore | None = None
     declared: list[DeclaredTest] = field(default_factory=list)
+    printed: dict[str, str] = field(default_factory=dict)
 
     def grade(self, source: Path) -> Graded:
         scratch = run_folder("scratch")
@@ -258,6 +259,7 @@ class _Run:
         finally:
             if sandboxed is not None:
                 sandboxed.close()
+                self.printed |= sandboxed.printed
         if plugin.broken:
             raise plugin.broken[0]
         if plugin.interrupted:
@@ -343,7 +345,13 @@ class _Run:
         except BaseException:
             remove_file(self.out, RESULTS)  # a score and a fault don't stand side by side
             raise
-        return Graded(document, self.out, self.store.staff_text(), tuple(lint_visibility(self.declared)))
+        staff_text = "\n".join([self.store.staff_text(), *self._what_was_printed()])
+        return Graded(document, self.out, staff_text, tuple(lint_visibility(self.declared)))
+
+    def _what_was_printed(self) -> Iterator[str]:
+        """Student code sees hidden inputs and may print them, so this is for staff."""
+        for path, text in self.printed.items():
+            yield f"Printed by {quote(path)}:\n{clean(text)}"
 
 
 def _waiting(question: object) -> list[DeclaredTest]:

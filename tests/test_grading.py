@@ -57,6 +57,16 @@ def test_right_code_gets_all_points(small: Small, sandbox: Backend) -> None:
     assert document.extra_data.partial is False
 
 
+def test_what_student_code_prints_is_for_staff_alone(small: Small, sandbox: Backend) -> None:
+    small.tests = CALL_DOUBLE
+    small.work = "def double(x):\n    print('hidden input', x, '\\x1b[31m')\n    return 2 * x\n"
+    graded = small.graded(sandbox)
+    assert "Printed by 'work.py':\nhidden input 21" in graded.staff_text
+    assert "\x1b" not in graded.staff_text
+    assert "hidden input" not in (small.out / "results.json").read_text()
+    assert "hidden input" not in (small.out / "report.html").read_text()
+
+
 def test_wrong_code_fails_with_the_reason_and_the_hint(small: Small, sandbox: Backend) -> None:
     small.tests, small.work = CALL_DOUBLE, "def double(x):\n    return x\n"
     graded = small.graded(sandbox)
