@@ -119,7 +119,7 @@ class EnclosedBackend:
         enclosure = self._take()
         reading, writing = open_pipe()
         try:
-            fill_home(enclosure.home, tree, enclosure.owner)
+            fill_home(enclosure.home, tree, enclosure.owner, self.spec.unavailable)
             require_room(enclosure.home, self.spec.limits)
             self._hand_over(enclosure, writing)
         except BaseException:

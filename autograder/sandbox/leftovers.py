@@ -45,7 +45,10 @@ def sweep_folders() -> list[str]:
             found = _NAME.fullmatch(entry.name)
             if not found or not entry.is_dir(follow_symlinks=False):
                 continue
-            ours = entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+            try:
+                ours = entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+            except FileNotFoundError:
+                continue  # another run's, which removed it meanwhile
             if ours and is_gone("-".join(found.groups())):
                 remove_folder(Path(entry.path))
                 swept.append(entry.name)

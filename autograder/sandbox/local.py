@@ -113,7 +113,7 @@ class Privdrop(_LocalBackend):
         folder.chmod(0o711)
         try:
             home = make_home(folder, users.uid)
-            fill_home(home, tree, users.uid)
+            fill_home(home, tree, users.uid, self.spec.unavailable)
             require_room(folder, self.spec.limits)
             _, control, output_fd = self._start(self._box(home, users))
         except BaseException:
@@ -168,7 +168,7 @@ class Unconfined(_LocalBackend):
         folder = run_folder("box")
         try:
             home = make_home(folder, None)
-            fill_home(home, tree, None)
+            fill_home(home, tree, None, self.spec.unavailable)
             pid, control, output_fd = self._start(self._box(home, None))
         except BaseException:
             remove_folder(folder)

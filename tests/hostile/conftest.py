@@ -1,0 +1,64 @@
+"""The range: secrets laid out once for each process, and each backend opened once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder import grading
+from autograder.assignment import Limits, load_assignment
+from autograder.grading import Mode, open_backend
+from autograder.outcome import EnvironmentFault
+from autograder.sandbox.backend import remove_folder
+from tests.hostile.canaries import plant
+from tests.hostile.record import Records
+from tests.hostile.shooting import Range
+from tests.hostile.spying import ListeningSubmission, SpyingBackend
+
+# Small, so that what runs into them does so quickly; a right solution needs a tenth of the time.
+LIMITS = {
+    "wall_s": 1.5,
+    "run_wall_s": 6.0,
+    "memory_mib": 192,
+    "processes": 12,
+    "disk_mib": 4,
+    "files": 80,
+    "output_kib": 64,
+    "message_mib": 2,
+}
+SLOW_TO_START = {"docker": {"run_wall_s": 12.0}}  # half a second for each box, and more on a busy machine
+MUST_RUN = os.environ.get("AUTOGRADER_REQUIRE_DOCKER") == "1"
+
+
+@pytest.fixture(scope="session")
+def records(request: pytest.FixtureRequest) -> Records:
+    return Records.below(request.config.rootpath)
+
+
+@pytest.fixture(scope="module")
+def shooting(request: pytest.FixtureRequest, records: Records) -> Iterator[Range]:
+    """The range with the backend that the test's parameter names."""
+    name: str = request.param
+    folder = Path(tempfile.mkdtemp(prefix="hostile-tests-"))
+    folder.chmod(0o755)
+    boxes = folder / "boxes"
+    boxes.mkdir(mode=0o711)
+    boxes.chmod(0o711)
+    with pytest.MonkeyPatch.context() as patch, plant(folder / "range") as planted:
+        patch.setattr(tempfile, "tempdir", str(boxes))
+        patch.setattr(grading, "Submission", ListeningSubmission)
+        assignment = load_assignment(Path(planted.known.grader))
+        limits = Limits.model_validate(assignment.limits.model_dump() | LIMITS | SLOW_TO_START.get(name, {}))
+        try:
+            with open_backend(assignment, Mode.GRADE, limits, sandbox=name) as backend:
+                yield Range(planted, assignment, limits, SpyingBackend(backend), boxes)
+        except EnvironmentFault as missing:
+            records.absent(name, missing.message)
+            if MUST_RUN:
+                raise
+            pytest.skip(f"{name} can't run here: {missing.message}")
+    remove_folder(folder)
