@@ -16,9 +16,9 @@ from benchmarks.figures import median
 
 LAPS = 3  # a warm-up and two to compare
 FEWEST = 16  # submissions of a lap: fewer are over before the process has warmed up
-# From one lap to the next. What hostile submissions return reaches the allocator in another order each time,
-# so a bound far below this one would be one on chance.
-MEMORY_KIB = 1024
+# From one lap to the next. Python takes its memory by the MiB (an arena), and what is handed in reaches it in
+# another order each time: a step of one MiB is chance, and more laps or longer ones tell.
+MEMORY_KIB = 2048
 OTHERS = 2  # descriptors or threads
 
 

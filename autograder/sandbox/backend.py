@@ -119,8 +119,18 @@ def fill_home(home: Path, tree: Path, owner: int | None, unavailable: Collection
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder that student code wrote in: rm goes down a chain of any depth and follows no link."""
+    """Remove a folder that student code wrote in: rm goes down a chain of any depth and follows no link.
+
+    Where we are not root, and the folders in it are of our own user, student code may have closed them to us.
+    """
+    _run("rm", "-rf", "--", str(folder))
+    if folder.is_dir():
+        _run("chmod", "-R", "u+rwx", "--", str(folder))
+        _run("rm", "-rf", "--", str(folder))
+
+
+def _run(*command: str) -> None:
     # Spawned, because subprocess needs pipes, and descriptors may be what has run out.
     quiet = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
-    pid = os.posix_spawnp("rm", ["rm", "-rf", "--", str(folder)], os.environ, file_actions=quiet)
+    pid = os.posix_spawnp(command[0], command, os.environ, file_actions=quiet)
     os.waitpid(pid, 0)

@@ -152,6 +152,8 @@ def _disk_use(folder: str, at_most: int) -> _DiskUse:
                 if len(open_folders) > DEEPEST:
                     return _DiskUse(at_most + 1, size)
                 open_folders.append(_Folder(os.open(entry.name, _FOLDER, dir_fd=open_folders[-1].fd)))
+            except PermissionError:
+                return _DiskUse(at_most + 1, size)  # its owner closed it to us, who may not be root
             except OSError:
                 continue  # it went away, or was swapped for a link, while we looked
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from autograder.assignment import Limits, load_assignment
 from autograder.grading import Mode, open_backend
 from autograder.outcome import EnvironmentFault
 from autograder.sandbox.backend import remove_folder
+from tests.container.sandbox_image import sandbox_image, why_no_image
 from tests.hostile.canaries import plant
 from tests.hostile.record import Records
 from tests.hostile.shooting import Range
@@ -43,22 +45,35 @@ def records(request: pytest.FixtureRequest) -> Records:
 def shooting(request: pytest.FixtureRequest, records: Records) -> Iterator[Range]:
     """The range with the backend that the test's parameter names."""
     name: str = request.param
+    with _folder() as folder:
+        boxes = folder / "boxes"
+        with pytest.MonkeyPatch.context() as patch, plant(folder / "range") as planted:
+            patch.setattr(tempfile, "tempdir", str(boxes))
+            patch.setattr(grading, "Submission", ListeningSubmission)
+            assignment = load_assignment(Path(planted.known.grader))
+            limits = Limits.model_validate(
+                assignment.limits.model_dump() | LIMITS | SLOW_TO_START.get(name, {})
+            )
+            if name == "docker" and not why_no_image():
+                sandbox_image()
+            try:
+                with open_backend(assignment, Mode.GRADE, limits, sandbox=name) as backend:
+                    yield Range(planted, assignment, limits, SpyingBackend(backend), boxes)
+            except EnvironmentFault as missing:
+                records.absent(name, missing.message)
+                if MUST_RUN:
+                    raise
+                pytest.skip(f"{name} can't run here: {missing.message}")
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Where this range lies, with a folder in it for boxes; it goes even where no backend can be opened."""
     folder = Path(tempfile.mkdtemp(prefix="hostile-tests-"))
-    folder.chmod(0o755)
-    boxes = folder / "boxes"
-    boxes.mkdir(mode=0o711)
-    boxes.chmod(0o711)
-    with pytest.MonkeyPatch.context() as patch, plant(folder / "range") as planted:
-        patch.setattr(tempfile, "tempdir", str(boxes))
-        patch.setattr(grading, "Submission", ListeningSubmission)
-        assignment = load_assignment(Path(planted.known.grader))
-        limits = Limits.model_validate(assignment.limits.model_dump() | LIMITS | SLOW_TO_START.get(name, {}))
-        try:
-            with open_backend(assignment, Mode.GRADE, limits, sandbox=name) as backend:
-                yield Range(planted, assignment, limits, SpyingBackend(backend), boxes)
-        except EnvironmentFault as missing:
-            records.absent(name, missing.message)
-            if MUST_RUN:
-                raise
-            pytest.skip(f"{name} can't run here: {missing.message}")
-    remove_folder(folder)
+    try:
+        folder.chmod(0o755)
+        (folder / "boxes").mkdir()
+        (folder / "boxes").chmod(0o711)
+        yield folder
+    finally:
+        remove_folder(folder)
