@@ -66,7 +66,7 @@ def load_network(data: bytes, name: str, limits: NetworkLimits | None = None) ->
         onnx.checker.check_model(model)
     except (DecodeError, UnicodeDecodeError) as error:
         raise Malformed(name, "is not an ONNX file", hint=_HINT) from error
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         first = quote(" ".join(str(error).split()), 200)
         raise Malformed(name, f"is not valid ONNX; its checker says {first}", hint=_HINT) from error
     return model
