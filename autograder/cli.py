@@ -5,6 +5,7 @@ Exit codes: 0 graded, 1 the command line is wrong, 2 a fault of ours (no score),
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -154,6 +155,7 @@ def _grade_all(
                 continue
             report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
             _tell_staff(graded, mode)
+            gc.collect()  # pytest's sessions are rings of objects: without this a dozen of them pile up
     if broken:
         if len(submissions) > 1:
             err_console.print(Text(f"Not graded, and to be graded again: {', '.join(broken)}"))

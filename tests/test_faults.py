@@ -301,9 +301,33 @@ def test_the_machine_runs_out_of_memory(door: Door) -> None:
     door.small.work = SLOWLY
     kill = f"Path({str(counter)!r}).write_text(f'oom_kill {{time.monotonic_ns()}}')"
     door.between(WHILE_IT_RUNS.format(f"({kill}, [os.kill(pid, 9) for pid in children(holders()[0])])"))
-    told = f"from autograder.sandbox import processes\nprocesses.VMSTAT = {str(counter)!r}"
-    over = door.run(before=after_imports(told))
-    door.check_fault(over, "ran out of memory", "kept to its limit of 512 MiB", "more memory")
+    door.check_fault(
+        door.run(before=after_imports(pretended_memory(counter, available_mib=100))),
+        *("ran out of memory", "kept to its limit of 512 MiB", "more memory"),
+    )
+
+
+def test_somebody_else_on_the_machine_runs_out_of_memory(door: Door) -> None:
+    """In a container with a limit of its own, that is: the machine has enough, and kills nobody of ours."""
+    counter = door.folder / "vmstat"
+    counter.write_text("oom_kill 3\n")
+    door.small.work = SLOWLY
+    kill = f"Path({str(counter)!r}).write_text(f'oom_kill {{time.monotonic_ns()}}')"
+    door.between(WHILE_IT_RUNS.format(f"({kill}, [os.kill(pid, 9) for pid in children(holders()[0])])"))
+    over = door.run(before=after_imports(pretended_memory(counter, available_mib=8000)))
+    door.check_score(over, door.score())  # whatever killed it did so twice: it counts
+    assert "killed by SIGKILL" in door.results.read_text()
+    assert 0 < door.score() < 4
+
+
+def pretended_memory(counter: Path, available_mib: int) -> str:
+    """Statements that let a run see this count of the kernel's, and so much memory that is free."""
+    meminfo = counter.with_name("meminfo")
+    meminfo.write_text(f"MemTotal: 9999999 kB\nMemAvailable: {available_mib * 1024} kB\n")
+    return (
+        "from pathlib import Path\nfrom autograder.sandbox import shortage\n"
+        f"shortage.VMSTAT, shortage.MEMINFO = Path({str(counter)!r}), Path({str(meminfo)!r})"
+    )
 
 
 def test_the_guard_dies(door: Door) -> None:

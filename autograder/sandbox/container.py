@@ -28,6 +28,7 @@ from autograder.sandbox.enclosed import BOOT, EnclosedBackend, Enclosure
 from autograder.sandbox.leftovers import is_gone, mark, run_folder
 from autograder.sandbox.policy import MIB, OPEN_FILES
 from autograder.sandbox.processes import any_process_of, in_cgroup, usage
+from autograder.sandbox.shortage import kills_in, memory_events
 from autograder.sandbox.solo import SOCKET_FOLDER, SOCKET_NAME
 from autograder.sandbox.uids import UidLease, lease
 
@@ -46,7 +47,6 @@ _LOG = {"max-size": "64k", "max-file": "1"}  # what is said before a worker take
 _LOG_LINES = 20
 _DYING_S = 10.0
 _KILLED = 137  # 128 and SIGKILL
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def connect() -> Any:
@@ -191,7 +191,7 @@ class _Container:
         self.owner = users.uid if users else None
         self.belongs = in_cgroup(container.id, user)
         self._killed = False
-        self._memory_events = _memory_events(container.attrs["State"]["Pid"])
+        self._memory_events = memory_events(container.attrs["State"]["Pid"])
         try:
             self._first = os.pidfd_open(container.attrs["State"]["Pid"])
         except OSError as error:
@@ -227,9 +227,8 @@ class _Container:
         return state is None or (state["ExitCode"] == _KILLED and not state["OOMKilled"])
 
     def ran_out_of_memory(self) -> bool:
-        if self._memory_events is not None:
-            with contextlib.suppress(OSError):
-                return _killed_for_memory(self._memory_events)
+        if self._memory_events is not None and self._memory_events.exists():
+            return kills_in(self._memory_events) > 0
         state = self._state() if _has_ended(self._first) else None
         return state is not None and bool(state["OOMKilled"])
 
@@ -303,27 +302,3 @@ def _engine_failed(error: Exception) -> SandboxFault:
 
 def _has_ended(pidfd: int) -> bool:
     return pidfd < 0 or bool(select.select([pidfd], [], [], 0)[0])
-
-
-def _memory_events(pid: int) -> Path | None:
-    """The file in which the kernel counts the processes of this one's cgroup that it killed for memory."""
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            found = _CGROUPS / "memory" / path.lstrip("/") / "memory.oom_control"
-        elif not controllers:
-            found = _CGROUPS / path.lstrip("/") / "memory.events"
-        else:
-            continue
-        if found.exists():
-            return found
-    return None
-
-
-def _killed_for_memory(events: Path) -> bool:
-    words = dict(line.split(maxsplit=1) for line in events.read_text(encoding="ascii").splitlines())
-    return int(words.get("oom_kill", 0)) > 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from autograder.outcome import LimitExceeded
 from autograder.sandbox.backend import Jail
 from autograder.sandbox.policy import MIB, BoxLimits
+from autograder.sandbox.shortage import available_mib
 
 SCAN_EVERY_S = 0.1  # a process that allocates 2 GB/s gets 200 MB past its limit before it is seen
 AT_THE_LIMIT = 10  # scans with as many processes as are allowed: a second, and a fork bomb
@@ -31,6 +32,7 @@ class Guard:
         self._printed = self._at_the_limit = 0
         self._before = _disk_use(str(jail.home), limits.files + 10_000)  # the tree itself doesn't count
         self.peak_mib = 0.0  # the most memory that a scan saw
+        self.least_available_mib = available_mib()  # on the machine
         self.exceeded: LimitExceeded | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
@@ -92,6 +94,7 @@ class Guard:
         self._count(usage.tasks - (self._jail.idle_processes - 1))  # an init is none of its own
         memory = usage.memory_mib
         self.peak_mib = max(self.peak_mib, memory)
+        self.least_available_mib = min(self.least_available_mib, available_mib())
         if memory > self._limits.memory_mib:
             memory = self._jail.exact_memory_mib()
             if memory > self._limits.memory_mib:

@@ -188,16 +188,3 @@ def deleted_bytes(belongs: Callable[[str, bytes], bool]) -> int:
             if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                 sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
     return sum(sizes.values())
-
-
-VMSTAT = "/proc/vmstat"
-
-
-def oom_kills() -> int:
-    """How many processes the kernel has killed for lack of memory since the machine started."""
-    try:
-        with open(VMSTAT, "rb") as file:  # noqa: PTH123
-            counters = file.read()
-    except OSError:
-        return 0
-    return int(_field(b"\n" + counters.replace(b" ", b":") + b"\n", b"oom_kill") or 0)

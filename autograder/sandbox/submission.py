@@ -29,7 +29,7 @@ from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.explain import Trusted, explain, explain_exit, limit_behind
 from autograder.sandbox.guard import Guard
 from autograder.sandbox.policy import MIB, BoxLimits
-from autograder.sandbox.processes import oom_kills
+from autograder.sandbox.shortage import kills, ran_short
 from autograder.sandbox.sources import Sources
 
 _CONTROL_BYTES = 1 << 20
@@ -63,7 +63,7 @@ class _OpenBox:
         self, jail: Jail, limits: BoxLimits, clock: RunClock, trusted: Trusted, *, first_try: bool
     ) -> None:
         self.jail, self.limits, self.clock, self.trusted = jail, limits, clock, trusted
-        self._first_try, self._oom_kills = first_try, oom_kills()
+        self._first_try, self._kills = first_try, kills()
         self.guard = Guard(jail, limits)
         self.alive, self._owned_up = True, False
 
@@ -114,7 +114,8 @@ class _OpenBox:
         proof: code that kills itself does so again when the test is tried once more, and then it counts.
         """
         if status in (None, -signal.SIGKILL):
-            if oom_kills() > self._oom_kills and self.guard.peak_mib <= self.limits.memory_mib:
+            short = ran_short(self._kills, kills(), self.guard.least_available_mib)
+            if short and self.guard.peak_mib <= self.limits.memory_mib:
                 self._give_up(
                     f"The machine ran out of memory in the middle of {doing}, although the submission kept "
                     f"to its limit of {self.limits.memory_mib} MiB.",
