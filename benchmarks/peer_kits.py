@@ -76,6 +76,7 @@ def _ours(students: Sequence[Student], out: Path) -> Command:
             _require(folder / "results.json", lambda results: float(results["score"]), _OUR_FULL_MARKS)
 
     command = [str(ROOT / "run_autograder"), "grade", ASSIGNMENT, *archives, "--out", str(out)]
+    command += ["--sandbox", "privdrop"]  # what runs on Gradescope
     return Command(command, os.environ, proof)
 
 
