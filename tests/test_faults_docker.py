@@ -98,7 +98,10 @@ def containers() -> list[str]:
     """The containers of gradings on this machine, whoever's."""
     client = connect()
     try:
-        return [each.id for each in client.containers.list(all=True, filters={"label": LABEL})]
+        return [
+            each.id
+            for each in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        ]
     finally:
         client.close()
 

@@ -113,6 +113,9 @@ def labels() -> list[str]:
     """The marks of all containers that runs of ours made."""
     client = connect()
     try:
-        return [each.labels[LABEL] for each in client.containers.list(all=True, filters={"label": LABEL})]
+        return [
+            each.labels[LABEL]
+            for each in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        ]
     finally:
         client.close()
