@@ -182,7 +182,7 @@ class EnclosedBackend:
         except BaseException:
             _throw_away(enclosure)
             raise
-        if not self._fits(str(hello.get("ready"))):
+        if "ready" not in hello or not self._fits(str(hello["ready"])):
             _throw_away(enclosure)
             raise self._unready(hello)
         return enclosure

@@ -16,7 +16,18 @@ from autograder.sandbox import bubblewrap, enclosed
 from autograder.sandbox.backend import remove_folder
 from autograder.sandbox.bubblewrap import Bubblewrap, find_program
 from autograder.sandbox.policy import mounts, readable_paths
-from tests.sandbox.boxes import SPEC, Watched, call, opened, problem_of, running, soon
+from tests.sandbox.boxes import (
+    BACKEND_PARAMS,
+    KINDS,
+    SPEC,
+    Watched,
+    call,
+    opened,
+    problem_of,
+    running,
+    soon,
+    why_not,
+)
 
 SOURCE = "import os\ndef f(): return 1\ndef listing(path): return sorted(os.listdir(path))\n"
 
@@ -54,10 +65,13 @@ def test_one_that_died_in_stock_is_replaced(wrapped: Watched, tmp_path: Path) ->
     assert not spare.home.exists()
 
 
-def test_what_can_not_be_imported_is_our_fault(scratch: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [each for each in BACKEND_PARAMS if each not in ("privdrop", "none")])
+def test_what_can_not_be_imported_is_our_fault(scratch: Path, tmp_path: Path, name: str) -> None:
+    if why := why_not(name):
+        pytest.skip(why)
     spec = replace(SPEC, preload=("numpy", "no_such_package"))
     with (
-        running(Bubblewrap, spec, scratch) as backend,
+        running(KINDS[name], spec, scratch) as backend,
         opened(backend, tmp_path, SOURCE) as module,
         pytest.raises(EnvironmentFault, match=r"can't import what this assignment needs.*no_such_package"),
     ):
