@@ -8,7 +8,8 @@
 #
 # The base brings Gradescope's harness, which starts the container: so neither CMD nor ENTRYPOINT here.
 # `./run_autograder image` builds the image for `--sandbox docker` from the same file, out of a context that
-# holds no grader; WANT is then the environment that its submissions need (see scripts/environment).
+# holds no grader; WANT is then the environment that its submissions need (see scripts/environment), if the
+# context brings no requirements.txt of an assignment's.
 ARG BASE=gradescope/autograder-base:ubuntu-22.04
 FROM ${BASE}
 ARG WANT=

@@ -44,10 +44,22 @@ if ! ldconfig -p | grep -q 'libseccomp\.so\.2'; then
 fi
 
 # What this bundle's assignment imports before its first test; most graders need no PyTorch, and its gigabyte
-# would have to be loaded with every container.
+# would have to be loaded with every container. One that brings its own requirements.txt gets an environment of
+# its own. (The folder `assignment` is that of `run_autograder image`, whose context holds no grader.)
 want=base
-grep -qsE '^preload *=.*"torch"' "$here"/graders/*/assignment.toml && want=torch
+for folder in "$here"/graders/*/ "$here"/assignment/; do
+    if [ -f "$folder/requirements.txt" ]; then
+        bash "$here/scripts/environment" assignment "${folder%/}"
+    elif grep -qsE '^preload *=.*"torch"' "$folder/assignment.toml"; then
+        want=torch
+    fi
+done
 python=$(bash "$here/scripts/environment" "${AUTOGRADER_WANT:-$want}")
+
+# The data sets that notebooks ask for are made ready now, out of the bundle's folder `data` if it has one.
+if [ -d "$here/graders" ]; then
+    bash "$here/run_autograder" data || echo "setup.sh: a grading that needs that data will fail too." >&2
+fi
 
 # Every container is fresh, so what isn't compiled now is compiled again for each submission.
 "$python" -I -m compileall -qq "$here" || true # student code among the examples may be broken on purpose

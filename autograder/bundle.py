@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autograder.assignment import MANIFEST, Assignment
+from autograder.environments import REQUIREMENTS
 from autograder.handed_in import public_seed
 from autograder.outcome import GraderFault
 
@@ -23,6 +24,7 @@ ENGINE = ("autograder", "scripts", "requirements")  # folders
 STARTERS = ("run_autograder", "pyproject.toml", "README.md")
 GRADESCOPE_ONLY = ("setup.sh",)
 REFERENCE = "reference"
+DATA = "data"  # the course's own, for Gradescope alone; see data.py
 MAKE_PUBLIC = "make_public.py"  # of a grader: writes the public cases; it never leaves home
 PUBLIC_FOLDER = "public"
 SECRET_SEED = re.compile(r"""^[ \t]*(["']?)seed\1[ \t]*=.*$""", re.MULTILINE)
@@ -41,6 +43,7 @@ def gradescope_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
         for folder in (*ENGINE, REFERENCE):
             _add_folder(archive, home / folder, folder)
         _add_folder(archive, assignment.folder, f"graders/{assignment.name}")
+        _add_folder(archive, home / DATA, DATA)
     return target
 
 
@@ -58,13 +61,18 @@ def public_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
         for folder in ENGINE:
             _add_folder(archive, home / folder, folder)
         _write(archive, f"{grader}/{MANIFEST}", _without_seed(assignment).encode())
-        for name in assignment.public_tests:
+        for name in (*assignment.public_tests, *_requirements(assignment)):
             _add(archive, assignment.folder / name, f"{grader}/{name}")
         packs = Path(scratch) / PUBLIC_FOLDER
         packs.mkdir()
         _make_public(assignment, packs)
         _add_folder(archive, packs, f"{grader}/{PUBLIC_FOLDER}")
     return target
+
+
+def _requirements(assignment: Assignment) -> list[str]:
+    """The packages that students need too, if the assignment names them."""
+    return [REQUIREMENTS] if (assignment.folder / REQUIREMENTS).exists() else []
 
 
 def _without_seed(assignment: Assignment) -> str:

@@ -181,6 +181,8 @@ class Verdict:
 _LIMITS: dict[str, tuple[str, str]] = {
     "wall_s": ("time limit", "seconds"),
     "run_wall_s": ("time limit of the whole grading", "seconds"),
+    "cell_wall_s": ("time limit of one cell", "seconds"),
+    "notebook_wall_s": ("time limit of the notebook's run", "seconds"),
     "memory_mib": ("memory limit", "MiB"),
     "processes": ("limit on processes", "processes"),
     "disk_mib": ("limit on files written", "MiB"),
@@ -192,6 +194,9 @@ _LIMITS: dict[str, tuple[str, str]] = {
 _LIMIT_HINTS: dict[str, str] = {
     "wall_s": "Look for a loop that never ends, or for work done again in every iteration.",
     "run_wall_s": "The tests before this one used up the time; make the slow ones faster.",
+    "cell_wall_s": "Look for a loop that never ends, or train for fewer epochs.",
+    "notebook_wall_s": "Train for fewer epochs, or with a smaller network; run the notebook from its top and "
+    "look at the clock.",
     "memory_mib": "Look for an array with a wrong shape, or for a list that grows in a loop.",
     "processes": "Don't start processes or threads in a loop.",
     "disk_mib": "Don't write large files while you are being graded.",

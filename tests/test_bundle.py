@@ -51,14 +51,16 @@ ALLOWED = {
     "scripts/pin",
     "scripts/test",
     "requirements/constraints.txt",
+    "requirements/data.txt",
     "requirements/held.txt",
+    "requirements/worker.txt",
     f"{GRADER}/assignment.toml",
     f"{GRADER}/conftest.py",
     f"{GRADER}/test_contract.py",
     f"{GRADER}/test_deliverables.py",
     *PACKS,
 }
-ENGINE = re.compile(r"autograder/([a-z_]+/)?[a-z_0-9]+\.(py|html\.j2)")
+ENGINE = re.compile(r"autograder/([a-z_]+/){0,2}[a-z_0-9]+\.(py|html\.j2)")
 
 # Lines that hidden files and public ones share because they say the same thing of something public.
 SHARED_LINES = {
@@ -391,6 +393,27 @@ def test_a_seed_that_a_comment_tells_stays_at_home(small: Small) -> None:
     manifest.write_text(manifest.read_text().replace("seed = 5", "# it was 48151623\nseed = 48151623"))
     with pytest.raises(GraderFault, match="seed"):
         public_bundle(load_assignment(folder), ROOT, small.folder / "public.zip")
+
+
+def test_requirements_go_into_both_and_data_only_to_gradescope(small: Small, tmp_path: Path) -> None:
+    small.first = 'public_tests = ["test_it.py"]'
+    assignment = small.assignment()
+    for path, text in (("requirements.txt", "fastai\n"), ("data/MNIST/raw/images", "pixels")):
+        (assignment.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (assignment.folder / path).write_text(text)
+    home = tmp_path / "home"
+    shutil.copytree(
+        ROOT, home, ignore=shutil.ignore_patterns(".*", "__pycache__", "fixtures", "tests", "data")
+    )
+    (home / "data").mkdir()
+    (home / "data" / "labels").write_text("labels")
+    full = contents(gradescope_bundle(assignment, home, tmp_path / "full.zip"))
+    assert full["graders/small/requirements.txt"] == b"fastai\n"
+    assert full["graders/small/data/MNIST/raw/images"] == b"pixels"
+    assert full["data/labels"] == b"labels"
+    public = contents(public_bundle(assignment, home, tmp_path / "public.zip"))
+    assert public["graders/small/requirements.txt"] == b"fastai\n"
+    assert not [name for name in public if "/data/" in name or name.startswith("data/")]
 
 
 def test_an_assignment_without_public_tests_has_no_public_bundle(small: Small) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from autograder import doctor
+from autograder.assignment import list_assignments
 from autograder.doctor import sandboxes
 from autograder.doctor.finding import State
 from autograder.sandbox import vision_pair
@@ -24,6 +25,7 @@ from autograder.sandbox.vision_pair import Pair
 from tests.doctor.faked import NO_ENGINE, ORDINARY
 from tests.runs import ROOT, Ended, folder_for_all, in_this_process, needs_root, run_apart
 
+WITH_REQUIREMENTS = sorted(path.parent.name for path in ROOT.glob("graders/*/requirements.txt"))
 # In the order in which they are printed; a line in brackets stands only where there is such a limit.
 LINES = """\
 Python
@@ -36,6 +38,7 @@ processors
 temporary folder
 clock
 assignments
+[data]
 Landlock
 seccomp
 user namespaces
@@ -46,10 +49,13 @@ docker
 torch
 torchvision
 [torch and torchvision]
+{environments}
 sandbox 'docker'
 sandbox 'bubblewrap'
 sandbox 'privdrop'
-sandbox""".splitlines()
+sandbox""".format(
+    environments="\n".join(f"environment of {name!r}" for name in WITH_REQUIREMENTS)
+).splitlines()
 NOTHING_HOLDS = "none holds here, so nothing can be graded"
 Command = Callable[..., Ended]
 
@@ -77,7 +83,8 @@ def test_every_thing_has_a_line(tmp_path: Path) -> None:
     by_name = {each["name"]: each for each in found}
     assert sys.executable in by_name["Python"]["found"]
     assert by_name["interpreter readable"]["state"] == "ok"
-    assert "'gatech_convnet' allows a submission 512 MiB" in by_name["memory"]["found"]
+    most = max((each.limits.memory_mib, each.name) for each in list_assignments(ROOT / "graders"))
+    assert f"{most[1]!r} allows a submission {most[0]} MiB" in by_name["memory"]["found"]
     assert by_name["Landlock"]["found"].startswith("ABI ")
     assert by_name["sandbox 'privdrop'"]["found"].startswith("proved in ")
     assert by_name["sandbox"]["found"] == f"`--sandbox auto` takes {_first_proved(by_name)!r}"

@@ -54,6 +54,7 @@ def project() -> Iterator[Path]:
         (root / "pyproject.toml").write_text(PYPROJECT)
         (root / "requirements").mkdir()
         (root / "requirements" / "constraints.txt").write_text("ag-base==1.0\nag-dev==1.0\n")
+        (root / "requirements" / "worker.txt").write_text("# what a worker needs\nag-base\n")
         (root / "wheels").mkdir()
         wheel(root / "wheels", "ag_base")
         wheel(root / "wheels", "ag_dev")
@@ -65,12 +66,10 @@ def settings(project: Path, folder: Path, **more: str) -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "AUTOGRADER_ENV": str(folder)} | wheels | more
 
 
-def environment_of(
-    project: Path, folder: Path, want: str = "base", **more: str
-) -> subprocess.CompletedProcess[str]:
+def environment_of(project: Path, folder: Path, *wants: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run scripts/environment, under a umask that would shut out the sandbox's user."""
     return subprocess.run(
-        ["/bin/bash", "-c", 'umask 077; exec "$0" "$@"', str(project / "scripts" / "environment"), want],
+        ["/bin/bash", "-c", 'umask 077; exec "$0" "$@"', str(project / "scripts" / "environment"), *wants],
         env=settings(project, folder, **more),
         capture_output=True,
         text=True,
@@ -203,6 +202,124 @@ def test_what_others_cannot_enter_is_seen(tmp_path: Path) -> None:
     why = environment.closed_to_others(shut / "bin")
     assert "0700" in why
     assert environment.closed_to_others(Path("/usr/bin")) == ""
+
+
+# --- an assignment's own ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def homework(tmp_path: Path) -> Path:
+    """An assignment that asks for one package."""
+    (tmp_path / "requirements.txt").write_text("ag-dev\n")
+    return tmp_path
+
+
+def test_an_assignments_environment_holds_what_it_asks_for_and_what_a_worker_needs(
+    project: Path, homework: Path
+) -> None:
+    folder = project / "beside"
+    assert environment_of(project, folder, "--find", "assignment", str(homework)).returncode == 3
+    done = environment_of(project, folder, "assignment", str(homework))
+    assert done.returncode == 0, done.stderr
+    python = done.stdout.strip()
+    assert python.startswith(f"{folder}-own-")
+    assert not folder.exists()  # our own is none of its business
+    assert has(python, "ag_dev")
+    assert has(python, "ag_base")
+    assert "about a minute" in done.stderr
+    assert repr(str(homework)) in done.stderr
+    assert [path for path in Path(python).parent.parent.rglob("*") if not path.stat().st_mode & 0o004] == []
+    for asking in (["assignment"], ["--find", "assignment"]):
+        again = environment_of(project, folder, *asking, str(homework))
+        assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, "")
+
+
+def test_two_assignments_that_ask_for_the_same_share_one(project: Path, homework: Path) -> None:
+    other, different = homework / "other", homework / "different"
+    for folder, text in ((other, "ag-dev\n"), (different, "ag-dev \n")):
+        folder.mkdir()
+        (folder / "requirements.txt").write_text(text)
+    made = environment_of(project, project / "shared", "assignment", str(homework)).stdout
+    assert environment_of(project, project / "shared", "--find", "assignment", str(other)).stdout == made
+    assert environment_of(project, project / "shared", "--find", "assignment", str(different)).returncode == 3
+
+
+def test_a_package_that_is_not_to_be_had(project: Path, homework: Path) -> None:
+    (homework / "requirements.txt").write_text("ag-dev\nag-nowhere\n")
+    done = environment_of(project, project / "lacking", "assignment", str(homework))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ag-nowhere" in done.stderr
+    assert "Next: " in done.stderr
+    again = environment_of(project, project / "lacking", "--find", "assignment", str(homework))
+    assert again.returncode == 3
+
+
+def test_a_version_that_the_assignment_gives_overrules_our_pin(project: Path, homework: Path) -> None:
+    wheel(project / "wheels", "ag_newer")
+    pins = project / "requirements" / "constraints.txt"
+    before = pins.read_text()
+    pins.write_text(f"{before}ag-newer==0.9\n")
+    try:
+        (homework / "requirements.txt").write_text("ag-newer\n")
+        refused = environment_of(project, project / "pinned", "assignment", str(homework))
+        assert refused.returncode == 2
+        (homework / "requirements.txt").write_text("AG_newer >= 1.0 # not ours\n")
+        done = environment_of(project, project / "pinned", "assignment", str(homework))
+    finally:
+        pins.write_text(before)
+    assert done.returncode == 0, done.stderr
+    assert has(done.stdout.strip(), "ag_newer")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-r other.txt", " --requirement=more.txt", "-c pins.txt", "-e .", "./mine.whl", "mine @ file:///x"],
+)
+def test_what_leads_out_of_the_file_is_refused(project: Path, homework: Path, line: str) -> None:
+    (homework / "requirements.txt").write_text(f"ag-dev\n{line}\n")
+    done = environment_of(project, project / "leading", "assignment", str(homework))
+    assert done.returncode == 2
+    assert "line 2" in done.stderr
+    assert line.strip() in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("torch", True),
+        ("torch # ==1", True),
+        ("torch; python_version < '4'", True),
+        ("torch[x]", True),
+        ("torchvision==0.1", True),
+        ("torch==2.0", False),
+        ("Torch >= 1", False),
+        ("torch[x]~=2.0", False),
+        ("torch (<3)", False),
+        ("torch @ https://example.org/torch.whl", False),
+        ("torch!=1", False),
+    ],
+)
+def test_which_pins_are_kept(line: str, kept: bool) -> None:
+    pins = environment.pins_beside([line])
+    assert any(pin.startswith("torch==") for pin in pins) is kept
+    assert any(pin.startswith("numpy==") for pin in pins)
+
+
+def test_requirements_saved_on_windows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_bytes("numpy\r\nsix\r\n".encode(encoding))
+        assert environment.read_requirements(path) == ["numpy", "six"]
+    path.write_bytes(b"numpy\n\xff\xfa\x00")
+    with pytest.raises(environment.EnvironmentTrouble, match="no text"):
+        environment.read_requirements(path)
+
+
+def test_what_a_worker_needs_is_pinned() -> None:
+    pins = environment.CONSTRAINTS.read_text().lower()
+    for line in environment.WORKER.read_text().splitlines():
+        name = re.match(r"[\w.-]+", line)
+        assert line.startswith("#") or (name and f"\n{name.group().lower()}==" in pins), line
 
 
 def canonical(name: str) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
+from autograder.assignment import Assignment
 from autograder.doctor.finding import Finding
 from autograder.doctor.needs import Needs
-from autograder.image import MAKE_IMAGE, image_tag
+from autograder.image import MAKE_IMAGE, OWN, ImageKind
 from autograder.outcome import EnvironmentFault
 
 _ANSWER_S = 5  # it answers in milliseconds, unless it is starting or hung
@@ -135,13 +136,19 @@ def images(needs: Needs, there: Collection[str]) -> Iterator[Finding]:
     """Is the image there that each assignment's submissions run in?"""
     name = "docker image"
     try:
-        by_tag = {image_tag(("numpy", *each.sandbox.preload)): each.name for each in needs.assignments}
+        by_tag = {_kind(each).tag(): each for each in needs.assignments}
     except EnvironmentFault as fault:
         yield Finding.warning(name, fault.message, fault.remedy)
         return
     for tag, assignment in by_tag.items():
         if tag in there:
-            yield Finding.ok(name, f"{tag!r}, for {assignment!r}")
+            yield Finding.ok(name, f"{tag!r}, for {assignment.name!r}")
         else:
-            found = f"there is no {tag!r}, in which submissions to {assignment!r} run"
-            yield Finding.warning(name, found, f"For the sandbox 'docker', run `{MAKE_IMAGE}`.")
+            found = f"there is no {tag!r}, in which submissions to {assignment.name!r} run"
+            kind = _kind(assignment)
+            command = f"{MAKE_IMAGE} {assignment.name}" if kind.want == OWN else kind.command()
+            yield Finding.warning(name, found, f"For the sandbox 'docker', run `{command}`.")
+
+
+def _kind(assignment: Assignment) -> ImageKind:
+    return ImageKind.of_assignment(assignment.folder, ("numpy", *assignment.sandbox.preload))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autograder.assignment import MANIFEST, Assignment, load_assignment
 from autograder.doctor.finding import Finding, State
+from autograder.environments import REQUIREMENTS
 from autograder.outcome import ManifestFault
 
 
@@ -42,11 +43,12 @@ class Needs:
         return max(values, default=(0.0, ""))
 
     def importing(self, module: str) -> list[Assignment]:
-        """The assignments that import a module before their first test."""
+        """The assignments that import a module of our own environment's before their first test."""
         return [
             each
             for each in self.assignments
-            if any(name.partition(".")[0] == module for name in each.sandbox.preload)
+            if not (each.folder / REQUIREMENTS).exists()
+            and any(name.partition(".")[0] == module for name in each.sandbox.preload)
         ]
 
 

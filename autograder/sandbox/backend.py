@@ -7,7 +7,10 @@ Every backend passes the same conformance suite (tests/sandbox/test_conformance.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import stat
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +21,23 @@ from autograder.sandbox.channel import Channel
 from autograder.sandbox.policy import MIB, BoxLimits
 from autograder.sandbox.processes import Usage
 
+_ENGINE = Path(__file__).resolve().parents[2]
+
 
 @dataclass(frozen=True, slots=True)
 class BoxSpec:
-    """What a grading asks for; the backend turns it into a `Box` of its own."""
+    """What a grading asks for; the backend turns it into a `Box` of its own.
+
+    ``python`` is the interpreter of the assignment's own environment (autograder.environments), "" for ours.
+    ``data`` are folders that the box may read and never write, at the same path as outside.
+    """
 
     limits: BoxLimits
     preload: tuple[str, ...] = ("numpy",)
     unavailable: tuple[str, ...] = ()
     unavailable_reason: str = ""
+    python: str = ""
+    data: tuple[str, ...] = ()
 
 
 class Jail(Protocol):
@@ -72,6 +83,42 @@ class Backend(Protocol):
         """A box with a copy of ``tree`` in its home, confined and ready; raises SandboxFault."""
 
     def close(self) -> None: ...
+
+
+def data_folders(spec: BoxSpec) -> tuple[str, ...]:
+    """The real paths of a box's data folders; raises EnvironmentFault for one that can't be shown to it.
+
+    Whether the files in them can be read is for the preflight to find out.
+    """
+    folders = tuple(dict.fromkeys(os.path.realpath(folder) for folder in spec.data))
+    for folder in folders:
+        if not Path(folder).is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+            raise EnvironmentFault(
+                f"The data folder {folder!r} is missing, or can't be read.",
+                remedy="Name a folder that is there, or run `./run_autograder data`.",
+            )
+        for ours in (_ENGINE, tempfile.gettempdir()):
+            if Path(os.path.realpath(ours)).is_relative_to(folder):
+                raise EnvironmentFault(
+                    f"The data folder {folder!r} holds {str(ours)!r}, which no submission may read.",
+                    remedy="Put the data into a folder of its own.",
+                )
+        if os.geteuid() == 0 and (closed := _closed_to_others(Path(folder))):
+            raise EnvironmentFault(
+                f"The data folder {folder!r} can't be read by the sandbox's user: {str(closed)!r} is closed "
+                "to others.",
+                remedy=f"Open it (`chmod o+rx {shlex.quote(str(closed))}`), or put the data elsewhere.",
+            )
+    return folders
+
+
+def _closed_to_others(folder: Path) -> Path | None:
+    """The folder, or the outermost above it, that a user without any rights of their own can't enter."""
+    for place in (*reversed(folder.parents), folder):
+        needed = stat.S_IXOTH | (stat.S_IROTH if place == folder else 0)
+        if place.stat().st_mode & needed != needed:
+            return place
+    return None
 
 
 def require_room(folder: Path, limits: BoxLimits) -> None:

@@ -22,13 +22,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autograder.outcome import EnvironmentFault, SandboxFault
 from autograder.sandbox.backend import BoxSpec, make_home, remove_folder
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.enclosed import BOOT, PATH, EnclosedBackend, Enclosure
+from autograder.sandbox.interpreter import mounted_path
 from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import DEVICES_READ, DEVICES_WRITE, Mounts, mounts
 from autograder.sandbox.processes import any_process_of, in_pid_namespace, usage
@@ -51,7 +52,7 @@ class Bubblewrap(EnclosedBackend):
     def __init__(self, spec: BoxSpec) -> None:
         super().__init__(spec)
         self._program = find_program()
-        self._mounts = mounts(spec.unavailable)
+        self._mounts = mounts(spec.unavailable, self._python)
 
     def _enclose(self) -> Enclosure:
         users = lease() if os.geteuid() == 0 else None
@@ -72,10 +73,18 @@ class Bubblewrap(EnclosedBackend):
         ours, theirs = socket.socketpair()
         read_info, write_info = os.pipe()
         try:
-            worker = [_interpreter(), "-I", "-B", "-c", BOOT, str(self._engine), str(theirs.fileno())]
+            worker = [
+                mounted_path(self._python.executable),
+                "-I",
+                "-B",
+                "-c",
+                BOOT,
+                str(self._engine),
+                str(theirs.fileno()),
+            ]
             command = [
                 *(self._program, "--info-fd", str(write_info)),
-                *_arguments(self._mounts, home, folder / "nothing", self._engine),
+                *_arguments(self._mounts, home, folder / "nothing", (str(self._engine), *self._data)),
                 *(*worker, *self.spec.preload),
             ]
             process = subprocess.Popen(  # noqa: S603
@@ -199,8 +208,9 @@ def find_program() -> str:
     return program
 
 
-def _arguments(shown: Mounts, home: Path, nothing: Path, engine: Path) -> list[str]:
-    """The options: every namespace, and what the new root holds. ``nothing`` is an empty folder."""
+def _arguments(shown: Mounts, home: Path, nothing: Path, besides: Sequence[str]) -> list[str]:
+    """The options: every namespace, and what the new root holds. ``nothing`` is an empty folder; those
+    ``besides`` the interpreter's are shown too."""
     options = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     options += ["--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--cap-drop", "ALL"]
     for path in shown.shown:
@@ -210,16 +220,12 @@ def _arguments(shown: Mounts, home: Path, nothing: Path, engine: Path) -> list[s
     for link in ("/bin", "/lib", "/lib64"):  # where the loader and `#!` lines look
         if Path(link).is_symlink():
             options += ["--symlink", str(Path(link).readlink()), link]
-    options += ["--ro-bind", str(engine), str(engine)]
+    for path in besides:
+        options += ["--ro-bind", path, path]
     for device in (*DEVICES_READ, *DEVICES_WRITE):
         options += ["--dev-bind", device, device]
     options += ["--bind", str(home), str(home), "--remount-ro", "/", "--chdir", "/"]
     return options
-
-
-def _interpreter() -> str:
-    """Our interpreter by a path without links in its folders, since links aren't mounted."""
-    return os.path.join(os.path.realpath(os.path.dirname(sys.executable)), os.path.basename(sys.executable))  # noqa: PTH118, PTH119, PTH120
 
 
 def _first_process(fd: int) -> int:

@@ -84,7 +84,7 @@ def confine_enclosed(box: Box) -> None:
 
 def _close_files(box: Box) -> None:
     landlock.restrict(
-        readable=[Path(path) for path in box.readable],
+        readable=[Path(path) for path in (*box.readable, *box.data)],
         listable=[Path(path) for path in box.listable],
         writable=[Path(box.home), *(Path(path) for path in DEVICES_WRITE)],
     )
@@ -101,7 +101,7 @@ def limit_resources(box: Box) -> None:
         "RLIMIT_CORE": 0,
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_FSIZE": limits.disk_mib * MIB,
-        "RLIMIT_CPU": int(limits.wall_s * _CPU_BACKSTOP * limits.threads) + 60,
+        "RLIMIT_CPU": int((limits.wall_s + limits.notebook_wall_s) * _CPU_BACKSTOP * limits.threads) + 60,
         "RLIMIT_MEMLOCK": 0,
         "RLIMIT_MSGQUEUE": 0,
         "RLIMIT_NICE": 0,

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autograder.image import MAKE_IMAGE, image_tag, wanted
+from autograder.image import INTERPRETERS, MAKE_IMAGE, ImageKind
 from autograder.outcome import EnvironmentFault, SandboxFault
 from autograder.sandbox.backend import BoxSpec, make_home, remove_folder
 from autograder.sandbox.channel import Channel
@@ -40,7 +40,6 @@ _CONNECT_S = 60.0  # until the worker in a started container has connected
 # Above the watchdog's limit, so that the watchdog, which says what was used, comes first; the kernel's limit
 # holds where memory grows faster than a tenth of a second's look.
 _MEMORY_SLACK_MIB = 256
-_INTERPRETER = "exec /opt/autograder/env-*/bin/python"
 _SHARED_MEMORY = "1m"  # closed by Landlock; Docker's own default would be 64 MiB
 _SCRATCH = "rw,noexec,nosuid,nodev,size=1m"
 _LOG = {"max-size": "64k", "max-file": "1"}  # what is said before a worker takes over, for a fault's message
@@ -83,21 +82,21 @@ class Docker(EnclosedBackend):
     name = "docker"
 
     def __init__(self, spec: BoxSpec) -> None:
-        self._image = image_tag(spec.preload)
+        self._kind = ImageKind.of(spec.preload, spec.python)
+        self._image = self._kind.tag()
         self._client = connect()
         try:
-            self._look_around(wanted(spec.preload))
+            self._look_around()
         except BaseException:
             self._client.close()
             raise
         super().__init__(spec)
 
-    def _look_around(self, environment: str) -> None:
+    def _look_around(self) -> None:
         if not self._client.images.list(name=self._image):
-            option = " --torch" if environment == "torch" else ""
             raise EnvironmentFault(
                 f"The container engine has no image {self._image!r}, in which submissions run.",
-                remedy=f"Build it: `{MAKE_IMAGE}{option}`, and again after each update of the autograder.",
+                remedy=f"Build it: `{self._kind.command()}`, and again after each update of the autograder.",
             )
         remove_abandoned(self._client)
 
@@ -153,7 +152,7 @@ class Docker(EnclosedBackend):
         worker = ["-I", "-B", "-c", BOOT, str(self._engine), "-", *self.spec.preload]
         return {
             "image": self._image,
-            "entrypoint": ["sh", "-c", f'{_INTERPRETER} "$@"', "sh"],
+            "entrypoint": ["sh", "-c", f'exec {INTERPRETERS[self._kind.want]} "$@"', "sh"],
             "command": worker,
             "environment": self._environment(home),
             "labels": {LABEL: mark()},
@@ -175,6 +174,7 @@ class Docker(EnclosedBackend):
                 _mount(home, str(home), read_only=False),
                 _mount(self._engine, str(self._engine), read_only=True),
                 _mount(door, SOCKET_FOLDER, read_only=True),
+                *(_mount(Path(folder), folder, read_only=True) for folder in self._data),
             ],
             "log_config": {"Type": "json-file", "Config": _LOG},
         }

@@ -13,22 +13,23 @@ import os
 import py_compile
 import shutil
 import subprocess
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 from autograder.outcome import EnvironmentFault, Fault, SandboxFault
-from autograder.sandbox.backend import BoxSpec, fill_home, remove_folder, require_room
+from autograder.sandbox.backend import BoxSpec, data_folders, fill_home, remove_folder, require_room
 from autograder.sandbox.channel import Channel, DeadlineExceeded
-from autograder.sandbox.forkserver import open_pipe, thread_variables
+from autograder.sandbox.forkserver import missing_packages, open_pipe, thread_variables
+from autograder.sandbox.interpreter import interpreter
 from autograder.sandbox.jail import BoxJail
 from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import Box
 from autograder.sandbox.wire import WireError
 
 _ENGINE = Path(__file__).resolve().parents[2]
+_KERNEL = _ENGINE / "autograder" / "sandbox" / "kernel"
 # The engine's folder is on the path only while the worker is imported; see forkserver.py.
 BOOT = """
 import sys
@@ -52,6 +53,7 @@ _WORKER_FILES = (
     "sandbox/vision.py",
     "sandbox/wire.py",
     "sandbox/worker.py",
+    *sorted(path.relative_to(_ENGINE / "autograder").as_posix() for path in _KERNEL.rglob("*.py")),
 )
 PATH = "/usr/local/bin:/usr/bin:/bin"
 IDLE_PROCESSES = 2  # an init and the holder
@@ -66,7 +68,7 @@ def stage_worker() -> Path:
     folder.chmod(0o755)
     for name in _WORKER_FILES:
         copied = folder / "autograder" / name
-        copied.parent.mkdir(exist_ok=True)
+        copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_ENGINE / "autograder" / name, copied)
         py_compile.compile(str(copied))
     subprocess.run(["chmod", "-R", "a+rX", "--", str(folder)], check=True)  # noqa: S603, S607  (whatever our umask is)
@@ -105,6 +107,8 @@ class EnclosedBackend:
 
     def __init__(self, spec: BoxSpec) -> None:
         self.spec = spec
+        self._python = interpreter(spec.python)
+        self._data = data_folders(spec)
         self._engine = stage_worker()
         # One thread that starts them all and lives as long as this: what is told to die with its parent dies
         # with the thread that started it.
@@ -188,19 +192,19 @@ class EnclosedBackend:
         return enclosure
 
     def _fits(self, python: str) -> bool:
-        """Whether the worker's interpreter is ours: a user that can't read it may be given another."""
-        return python == sys.version
+        """Whether the worker's Python is the one meant: a user that can't read it may be given another."""
+        return python == self._python.version
 
     def _unready(self, hello: dict[str, object]) -> Fault:
         if "ready" in hello:
             theirs = str(hello["ready"])[:50]
             return EnvironmentFault(
-                f"The sandbox {self.name!r} runs Python {theirs!r}, not {sys.version[:50]!r}.",
+                f"The sandbox {self.name!r} runs Python {theirs!r}, not {self._python.version[:50]!r}.",
                 remedy="Make its environment again, from the same Python as the autograder's.",
             )
         return EnvironmentFault(
             f"The sandbox can't import what this assignment needs: {str(hello.get('refused'))[:300]}.",
-            remedy="Install the assignment's packages: run scripts/environment again.",
+            remedy=missing_packages(self.spec.python),
         )
 
     def _hand_over(self, enclosure: Enclosure, output_fd: int) -> None:
@@ -213,6 +217,7 @@ class EnclosedBackend:
             unavailable_reason=self.spec.unavailable_reason,
             enclosed=True,
             counts_processes=self._counts_processes(),
+            data=self._data,
         )
         try:
             enclosure.control.send({"box": box.to_json()}, fds=(output_fd,), seconds=_CONFINE_S)

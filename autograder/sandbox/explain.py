@@ -156,7 +156,7 @@ _REFUSALS = (
 
 def _subject(doing: str) -> str:
     """What was going on, as the subject of a sentence: a function's name keeps its spelling."""
-    return f"The {doing[4:]}" if doing.startswith("the ") else doing
+    return f"{doing[0].upper()}{doing[1:]}" if doing.startswith(("the ", "cell ")) else doing
 
 
 def _where(report: _Report, sources: Sources) -> str:

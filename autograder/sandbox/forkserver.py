@@ -41,8 +41,9 @@ _THREAD_VARIABLES = (
 class ForkServer:
     """Starts on first use; `launch` and `reap` may be called from several threads."""
 
-    def __init__(self, preload: Sequence[str], threads: int) -> None:
+    def __init__(self, preload: Sequence[str], threads: int, python: str = "") -> None:
         self._preload, self._threads = tuple(preload), threads
+        self._own_python = python  # of an assignment's own environment
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._lock = threading.Lock()
@@ -106,14 +107,15 @@ class ForkServer:
                     f"The sandbox can't import what this assignment needs: {refused}.",
                     remedy="Install libseccomp: apt-get install libseccomp2."
                     if "seccomp" in refused
-                    else "Install the assignment's packages: run scripts/environment again.",
+                    else missing_packages(self._own_python),
                 )
         return self._channel
 
     def _start(self, fd: int) -> subprocess.Popen[bytes]:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
         environment |= thread_variables(self._threads)
-        command = [sys.executable, "-I", "-B", "-c", _BOOT, str(_ENGINE), str(fd), *self._preload]
+        python = self._own_python or sys.executable
+        command = [python, "-I", "-B", "-c", _BOOT, str(_ENGINE), str(fd), *self._preload]
         return subprocess.Popen(  # noqa: S603
             command,
             env=environment,
@@ -138,6 +140,13 @@ class ForkServer:
     def close(self) -> None:
         with self._lock:
             self._stop()
+
+
+def missing_packages(own_python: str) -> str:
+    """What to do where a package that an assignment preloads can't be imported."""
+    if own_python:
+        return f"Add it to the assignment's requirements.txt. (Its environment is that of {own_python!r}.)"
+    return "Install the assignment's packages: run scripts/environment again."
 
 
 def thread_variables(threads: int) -> dict[str, str]:

@@ -73,6 +73,72 @@ def _renamed(template: str, type_name: str, pattern: str, names: dict[str, str])
 
 
 _KNOWN: tuple[_Known, ...] = (
+    # torch
+    _Known(
+        "AssertionError",
+        r"(?i)\bCUDA\b|\bGPU\b",
+        "There is no graphics card where you are graded: write "
+        "device = torch.device('cuda' if torch.cuda.is_available() else 'cpu').",
+    ),
+    _Known("IndexError", r"invalid index of a 0-dim tensor", "A single number is taken out with .item()."),
+    _Known(
+        "RuntimeError",
+        r"Can't call numpy\(\) on Tensor that requires grad",
+        "Take the values out of the graph first: .detach().numpy().",
+    ),
+    _Known(
+        "RuntimeError",
+        r"leaf Variable that requires grad",
+        "Change parameters inside `with torch.no_grad():`, or their .data.",
+    ),
+    _Known(
+        "RuntimeError",
+        r"backward through the graph a second time",
+        "The graph is used up by the first backward(): compute the loss anew in each step, and .detach() "
+        "what is kept from the step before.",
+    ),
+    _Known(
+        "RuntimeError",
+        r"does not require grad and does not have a grad_fn",
+        "Nothing in this loss depends on a parameter: look for .detach(), .item() or torch.no_grad() "
+        "before it, and for requires_grad.",
+    ),
+    _Known(
+        "RuntimeError",
+        r"shapes cannot be multiplied",
+        "The layer expects another number of features than it is given: print x.shape just before "
+        "it, and flatten images first.",
+    ),
+    _Known(
+        "RuntimeError",
+        r"expected scalar type|must have the same dtype|Found dtype",
+        "Two tensors of different types meet here: labels of classes are .long(), images and "
+        "weights .float().",
+    ),
+    _Known(
+        "RuntimeError",
+        r"size mismatch for|Missing key\(s\) in state_dict",
+        "The saved weights are another network's.",
+    ),
+    _Known("RuntimeError", r"DataLoader worker", "Say num_workers=0."),
+    _Known(
+        "AttributeError",
+        r"module 'torchvision.transforms' has no attribute",
+        "torchvision has no such transform any more: look for its new name in the documentation.",
+    ),
+    _Known(
+        "TypeError", r"unexpected keyword argument 'verbose'", "torch has dropped verbose=: leave it out."
+    ),
+    _Known(
+        "ImportError",
+        r"No module named '(tensorflow|keras)'",
+        "Nothing that needs {0} can be run where you are graded; PyTorch can.",
+    ),
+    _Known(
+        "ImportError",
+        r"No module named 'google",
+        "This module is Colab's alone.",
+    ),
     # names that NumPy or Python 3 took away
     _Known(
         "AttributeError",

@@ -12,9 +12,17 @@ import time
 from pathlib import Path
 
 from autograder.outcome import EnvironmentFault, Fault, SandboxFault
-from autograder.sandbox.backend import BoxSpec, fill_home, make_home, remove_folder, require_room
+from autograder.sandbox.backend import (
+    BoxSpec,
+    data_folders,
+    fill_home,
+    make_home,
+    remove_folder,
+    require_room,
+)
 from autograder.sandbox.channel import Channel, DeadlineExceeded
 from autograder.sandbox.forkserver import ForkServer, open_pipe
+from autograder.sandbox.interpreter import interpreter
 from autograder.sandbox.jail import BoxJail
 from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.policy import Box, listable_paths, readable_paths
@@ -32,8 +40,11 @@ class _LocalBackend:
 
     def __init__(self, spec: BoxSpec) -> None:
         self.spec = spec
-        self._readable = readable_paths(spec.unavailable)
-        self._server = ForkServer(spec.preload, spec.limits.threads)
+        python = interpreter(spec.python)
+        self._readable = readable_paths(spec.unavailable, python)
+        self._listable = listable_paths(python)
+        self._data = data_folders(spec)
+        self._server = ForkServer(spec.preload, spec.limits.threads, spec.python)
 
     @property
     def fork_server_pid(self) -> int | None:
@@ -47,7 +58,8 @@ class _LocalBackend:
             home=str(home),
             limits=self.spec.limits,
             readable=self._readable,
-            listable=listable_paths(),
+            listable=self._listable,
+            data=self._data,
             unavailable=self.spec.unavailable,
             unavailable_reason=self.spec.unavailable_reason,
             uid=users.uid if users else None,

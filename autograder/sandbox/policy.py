@@ -21,6 +21,7 @@ DEVICES_READ = ("/dev/urandom", "/dev/random")  # not zero: shared memory that n
 DEVICES_WRITE = ("/dev/null",)
 OUR_PACKAGES = frozenset(("autograder", "graders", "reference", "fixtures"))  # should they be installed
 LOADER_CACHE = "/etc/ld.so.cache"
+LIBRARY_NAMES, PACKAGE_NAMES = ("stdlib", "platstdlib"), ("purelib", "platlib")  # as sysconfig calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,38 @@ class BoxLimits:
     files: int = 200
     output_kib: int = 64
     message_mib: int = 16
+    notebook_wall_s: float = 0.0  # for a notebook's cells together, where there is one
     threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python: its path, what it says of itself, and the folders of its library and of its packages."""
+
+    executable: str
+    version: str
+    prefix: str
+    library: tuple[str, ...]
+    packages: tuple[str, ...]
+
+    @classmethod
+    def running(cls) -> Interpreter:
+        """The one that runs this."""
+        library, packages = (
+            tuple(sysconfig.get_path(name) for name in names) for names in (LIBRARY_NAMES, PACKAGE_NAMES)
+        )
+        return cls(sys.executable, sys.version, sys.prefix, library, packages)
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
     """One confinement: where student code lives and what it may reach.
 
-    ``home`` belongs to the box's user and is all that it may write; ``readable`` is all else that it may
-    read, ``listable`` the folders whose names alone it may read. ``uid`` is the user to drop to, None where
-    there is none: either the box is ``enclosed`` by namespaces already and gives up all else, or nothing is
-    given up at all. ``counts_processes`` says whether the kernel's limit on processes counts this box alone.
+    ``home`` belongs to the box's user and is all that it may write; ``readable`` and ``data``, the course's
+    data folders, are all else that it may read, ``listable`` the folders whose names alone it may read.
+    ``uid`` is the user to drop to, None where there is none: either the box is ``enclosed`` by namespaces
+    already and gives up all else, or nothing is given up at all. ``counts_processes`` says whether the
+    kernel's limit on processes counts this box alone.
     """
 
     home: str
@@ -57,6 +79,7 @@ class Box:
     reaper_uid: int | None = None
     enclosed: bool = False
     counts_processes: bool = False
+    data: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)} | {
@@ -67,34 +90,36 @@ class Box:
     def from_json(cls, data: dict[str, Any]) -> Box:
         known = {field.name: data[field.name] for field in fields(cls)}
         known["limits"] = BoxLimits(**data["limits"])
-        for name in ("readable", "listable", "unavailable"):
+        for name in ("readable", "listable", "unavailable", "data"):
             known[name] = tuple(known[name])
         return cls(**known)
 
 
-def readable_paths(unavailable: tuple[str, ...]) -> tuple[str, ...]:
-    """The interpreter, its libraries and the installed packages, without the ``unavailable`` ones.
+def readable_paths(unavailable: tuple[str, ...], python: Interpreter | None = None) -> tuple[str, ...]:
+    """The interpreter (None: ours), its libraries and its packages, without the ``unavailable`` ones.
 
     A package that a homework forbids is left out here, so that no trick with the import system inside the
     sandbox brings it back: the kernel won't open its files.
     """
+    python = python or Interpreter.running()
+    executable = Path(python.executable)
     forbidden = OUR_PACKAGES | {name.lower() for name in unavailable}
-    paths = [*DEVICES_READ, LOADER_CACHE, *PROGRAM_FOLDERS, str(Path(sys.executable).parent)]
-    paths += [str(Path(sys.executable).resolve().parent), str(Path(sys.prefix) / "pyvenv.cfg")]
+    paths = [*DEVICES_READ, LOADER_CACHE, *PROGRAM_FOLDERS, str(executable.parent)]
+    paths += [str(executable.resolve().parent), str(Path(python.prefix) / "pyvenv.cfg")]
     for folder in LIBRARY_FOLDERS:
         paths += _without(Path(folder), _is_other_python)
-    for name in ("stdlib", "platstdlib"):
-        paths += _without(Path(sysconfig.get_path(name)), _is_package_folder)
-    for name in ("purelib", "platlib"):
-        paths += _packages(Path(sysconfig.get_path(name)), forbidden)
+    for name in python.library:
+        paths += _without(Path(name), _is_package_folder)
+    for name in python.packages:
+        paths += _packages(Path(name), forbidden)
     return tuple(dict.fromkeys(os.path.realpath(path) for path in paths))
 
 
-def listable_paths() -> tuple[str, ...]:
+def listable_paths(python: Interpreter | None = None) -> tuple[str, ...]:
     """The folders that packages lie in. Python lists one before it opens a file in it, so without this no
     package could be imported where another one is left out."""
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple(dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in names))
+    python = python or Interpreter.running()
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in (*python.library, *python.packages)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +130,14 @@ class Mounts:
     covered: tuple[str, ...]
 
 
-def mounts(unavailable: tuple[str, ...]) -> Mounts:
+def mounts(unavailable: tuple[str, ...], python: Interpreter | None = None) -> Mounts:
     """`readable_paths` for a mount namespace, in which hiding little is quicker than showing all else.
 
     (Measured: bubblewrap takes 100 ms for the 215 paths of one assignment, since it reads its list of mounts
     again for each, and 10 ms for these.)
     """
-    kept = frozenset(readable_paths(unavailable))
-    folders = [*LIBRARY_FOLDERS, *listable_paths()]
+    kept = frozenset(readable_paths(unavailable, python))
+    folders = [*LIBRARY_FOLDERS, *listable_paths(python)]
     roots = [root for root in dict.fromkeys(map(os.path.realpath, folders)) if Path(root).is_dir()]
     roots = [root for root in roots if not any(root.startswith(f"{other}/") for other in roots)]
     covered = [path for root in roots if root not in kept for path in _left_out(root, kept)]

@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from autograder.outcome import EnvironmentFault, SandboxFault, SubmissionProblem
-from autograder.sandbox.backend import Backend, remove_folder
+from autograder.sandbox.backend import Backend, data_folders, remove_folder
+from autograder.sandbox.interpreter import interpreter
 from autograder.sandbox.leftovers import run_folder
+from autograder.sandbox.openbox import RunClock
 from autograder.sandbox.policy import BoxLimits
-from autograder.sandbox.submission import RunClock, Submission
+from autograder.sandbox.submission import Submission
 
 _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_LIMITS = BoxLimits(wall_s=20.0)
@@ -28,6 +29,7 @@ _REFUSED = (
     *("EACCES", "EPERM", "EOPNOTSUPP", "ENOTSUP", "ENOSYS"),
 )
 _READABLE = "packages readable"
+_DATA_READABLE = "data readable"
 _PROCESSES = "processes limited"
 _MAKE_READABLE = (
     "The interpreter and its packages must be readable by every user: put the environment where others can "
@@ -54,8 +56,15 @@ def prove(backend: Backend) -> list[Probe]:
     open_doors = [probe for probe in probes if not probe.passed]
     if any(probe.name == _READABLE for probe in open_doors):
         raise EnvironmentFault(
-            f"The sandbox's user can't read Python and its packages, which lie in {sys.prefix!r}.",
+            "The sandbox's user can't read Python and its packages, which lie in "
+            f"{interpreter(backend.spec.python).prefix!r}.",
             remedy=_MAKE_READABLE,
+        )
+    if [probe.name for probe in open_doors] == [_DATA_READABLE] and open_doors[0].found.startswith("/"):
+        raise EnvironmentFault(
+            f"The sandbox's user can't read the course's data: {open_doors[0].found!r}.",
+            remedy="Open it to everybody (`chmod -R a+rX FOLDER`), or make it again with "
+            "`./run_autograder data`.",
         )
     if open_doors:
         listed = "; ".join(f"{probe.name} ({probe.found})" for probe in open_doors)
@@ -88,7 +97,10 @@ def probe(backend: Backend) -> list[Probe]:
 
 
 def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) -> list[Probe]:
-    submission = Submission(backend, tree, _PROBE_LIMITS, RunClock(_PROBE_LIMITS.wall_s * 2))
+    # The probe forks until the kernel refuses. What counts is the backend's own limit, and the watchdog,
+    # which would otherwise keep to a smaller one, must not end the probe before.
+    limits = replace(_PROBE_LIMITS, processes=2 * backend.spec.limits.processes)
+    submission = Submission(backend, tree, limits, RunClock(_PROBE_LIMITS.wall_s * 2))
     try:
         with submission.module("probe.py").scene() as scene:
             targets = {
@@ -99,6 +111,7 @@ def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) 
                 "grader": os.getpid(),
                 "processes": backend.spec.limits.processes,
                 "forbidden": list(backend.spec.unavailable),
+                "data": list(data_folders(backend.spec)),
             }
             answers = scene.call("run", targets).fetch()
     except SubmissionProblem as problem:
@@ -142,6 +155,8 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "namespaces refused": _is_refused,
     "no new privileges": lambda found: found == 1,
     _READABLE: lambda found: found == "yes",
+    _DATA_READABLE: lambda found: found == "none",
+    "data can't be written": lambda found: found == "none",
     "forbidden packages closed": lambda found: found == "none",
 }
 _NO_SUCH_USER = "OSError EINVAL"  # what a user namespace without a root of its own says

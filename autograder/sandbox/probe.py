@@ -92,6 +92,41 @@ def _forbidden(names):
     return found
 
 
+def _first_files(folder, failed):
+    """The folder and those below it, each with its first file: not all, for some data sets have many."""
+    for looked_at, (parent, _, names) in enumerate(os.walk(folder, onerror=failed.append)):
+        yield parent, names[:1]
+        if looked_at >= 200:
+            return
+
+
+def _unreadable(folders):
+    """Something of the course's data that can't be read."""
+    failed = []
+    for folder in folders:
+        for parent, names in _first_files(folder, failed):
+            for name in names:
+                try:
+                    open(os.path.join(parent, name), "rb").close()
+                except OSError as error:
+                    failed.append(error)
+    return str(failed[0].filename) if failed else "none"
+
+
+def _writable(folders):
+    """A folder or file of the course's data that can be written. (Opening them changes nothing.)"""
+    for folder in folders:
+        for parent, names in _first_files(folder, []):
+            ways = [(parent, os.O_TMPFILE), *((os.path.join(parent, name), 0) for name in names)]
+            for path, how in ways:
+                try:
+                    os.close(os.open(path, os.O_WRONLY | how))
+                except OSError:
+                    continue
+                return path
+    return "none"
+
+
 def run(targets):
     """What happened to each try, by name; the trusted side knows which answer each must be."""
     secret, engine, outside, grader = (targets[name] for name in ("secret", "engine", "outside", "grader"))
@@ -109,6 +144,8 @@ def run(targets):
         "no new privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),
         "packages readable": _try(_packages),
         "processes limited": _forks(targets["processes"]),
+        "data readable": _unreadable(targets["data"]),
+        "data can't be written": _writable(targets["data"]),
         "forbidden packages closed": _listed(_forbidden(targets["forbidden"])),
         # Of itself: were it the grader, and went it through, the grader would stop and never judge it. Last,
         # because each signal stops a process that is traced.

@@ -11,6 +11,7 @@ import builtins
 import os
 import re
 import types
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -34,10 +35,14 @@ _OUR_WORDS = frozenset("array of dtype too large nested deeply locals lambda unk
 
 
 class Sources:
-    """A submission's own files as they were handed in; without a tree, nothing is known."""
+    """A submission's own files as they were handed in; without a tree, nothing is known.
 
-    def __init__(self, tree: Path | None = None) -> None:
+    ``cells`` are the sources of a notebook's cells, by the name that messages give them ("cell 7").
+    """
+
+    def __init__(self, tree: Path | None = None, cells: Mapping[str, str] | None = None) -> None:
         self._tree = tree
+        self._cells = dict(cells or {})
 
     @cached_property
     def _files(self) -> dict[str, Path]:
@@ -55,6 +60,8 @@ class Sources:
     @cached_property
     def _words(self) -> frozenset[str]:
         words: set[str] = set()
+        for source in self._cells.values():
+            words.update(_WORD.findall(source))
         room = _MAX_SOURCE
         for name in sorted(self._files):
             words.update(_WORD.findall(name))
@@ -65,6 +72,8 @@ class Sources:
         return frozenset(word for word in words if len(word) <= _LONGEST_WORD)
 
     def _read(self, name: str) -> str:
+        if name in self._cells:
+            return self._cells[name]
         try:
             with self._files[name].open("rb") as file:
                 return file.read(_MAX_SOURCE).decode("utf-8-sig", "replace")
@@ -73,7 +82,7 @@ class Sources:
 
     def line(self, file: str, number: int) -> str | None:
         """Line ``number`` of ``file``, counted from 1; None where there is no such line."""
-        if file not in self._files or number < 1:
+        if number < 1 or (file not in self._cells and file not in self._files):
             return None
         lines = _LINE_END.split(self._read(file))
         return lines[number - 1].strip() if number <= len(lines) else None
@@ -105,6 +114,6 @@ class Sources:
 
     def star_imports(self, file: str) -> tuple[str, ...]:
         """The modules that ``file`` imports everything from, without leading dots."""
-        if file not in self._files:
+        if file not in self._cells and file not in self._files:
             return ()
         return tuple(re.findall(r"^\s*from\s+\.*([\w.]+)\s+import\s+\*", self._read(file), re.MULTILINE))

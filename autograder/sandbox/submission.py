@@ -11,161 +11,36 @@ Every failure of the submission's comes out as a `SubmissionProblem`, every fail
 
 from __future__ import annotations
 
-import math
-import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from autograder.outcome import CheckFailed, LimitExceeded, ProcessEnded, SandboxFault, SubmissionProblem
+from autograder.outcome import CheckFailed, LimitExceeded, ProcessEnded, SubmissionProblem
 from autograder.sandbox import wire
-from autograder.sandbox.backend import Backend, Jail
-from autograder.sandbox.channel import Channel, DeadlineExceeded
-from autograder.sandbox.explain import Trusted, explain, explain_exit, limit_behind
-from autograder.sandbox.guard import Guard
-from autograder.sandbox.policy import MIB, BoxLimits
-from autograder.sandbox.shortage import kills, ran_short
+from autograder.sandbox.backend import Backend
+from autograder.sandbox.channel import Channel
+from autograder.sandbox.explain import Trusted, explain, limit_behind
+from autograder.sandbox.openbox import OpenBox, RunClock
+from autograder.sandbox.policy import BoxLimits
+from autograder.sandbox.predicted import PREDICTING, Way, read_ways
 from autograder.sandbox.sources import Sources
+
+if TYPE_CHECKING:
+    from autograder.loaders.notebook import Notebook
+    from autograder.sandbox.notebook import NotebookModule, RunPlan
 
 _CONTROL_BYTES = 1 << 20
 _STATUS_S = 2.0  # a scene that closed its channel has ended or is about to
 _INPUT = "a test's input"
 _KINDS = ("array", "tuple", "list", "dict", "number", "none")
 _MOST_ITEMS = 2**31  # of a container; a length beyond it is made up
-_SEND_S = 30.0  # a box that doesn't read what it is sent for so long is hung
-
-
-class RunClock:
-    """The time that a whole grading may take, so that it ends before the platform ends it."""
-
-    def __init__(self, run_wall_s: float) -> None:
-        self.allowed = run_wall_s
-        self._start = time.monotonic()
-
-    @property
-    def spent(self) -> float:
-        return time.monotonic() - self._start
-
-    @property
-    def remaining(self) -> float:
-        return self.allowed - self.spent
-
-
-class _OpenBox:
-    """A running box, its guard, and the time that student code has used in it."""
-
-    def __init__(
-        self, jail: Jail, limits: BoxLimits, clock: RunClock, trusted: Trusted, *, first_try: bool
-    ) -> None:
-        self.jail, self.limits, self.clock, self.trusted = jail, limits, clock, trusted
-        self._first_try, self._kills = first_try, kills()
-        self.guard = Guard(jail, limits)
-        self.alive, self._owned_up = True, False
-
-    def ask(
-        self, channel: Channel, message: dict[str, Any], *, budget_s: float, doing: str, **extra: Any
-    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """One request and its answer. Whatever goes wrong, the box is dead afterwards."""
-        seconds = min(budget_s, self.clock.remaining)
-        try:
-            channel.send(message, seconds=_SEND_S, **extra)
-            return channel.receive(self.limits.message_mib * MIB, seconds=max(seconds, 0.0))
-        except DeadlineExceeded as error:
-            self.kill()
-            if self.clock.remaining <= 0:
-                raise LimitExceeded("run_wall_s", self.clock.allowed, doing=doing) from error
-            raise LimitExceeded("wall_s", self.limits.wall_s, doing=doing) from error
-        except wire.FrameTooLarge as error:
-            self.kill()
-            allowed, used = error.allowed / MIB, math.ceil(error.announced / MIB)
-            raise LimitExceeded("message_mib", allowed, used, doing=doing) from error
-        except wire.WireError as error:
-            self.kill()
-            raise ProcessEnded(
-                f"The answer of {doing} could not be read.",
-                hint="Return arrays and numbers, and leave the grader's own channel alone.",
-                staff=str(error),
-            ) from error
-        except (EOFError, OSError) as error:
-            raise self._why_it_ended(doing) from error
-
-    def _why_it_ended(self, doing: str) -> SubmissionProblem:
-        self._own_up()
-        if self.guard.exceeded is not None:
-            self.kill()
-            found = self.guard.exceeded
-            return LimitExceeded(found.limit, found.allowed, found.used, doing=doing)
-        if self.jail.ran_out_of_memory():
-            self.kill()
-            return LimitExceeded("memory_mib", self.limits.memory_mib, doing=doing)
-        return ProcessEnded("", staff="the channel was closed")
-
-    def explain_exit(self, status: int | None, doing: str) -> ProcessEnded:
-        """The problem of a process that ended without an answer. Raises SandboxFault where that may not have
-        been the submission's doing.
-
-        A process that was killed doesn't tell by whom: by its own code, by the kernel because the machine ran
-        out of memory, or by somebody from outside. The kernel counts its own kills. For the rest, once is no
-        proof: code that kills itself does so again when the test is tried once more, and then it counts.
-        """
-        if status in (None, -signal.SIGKILL):
-            short = ran_short(self._kills, kills(), self.guard.least_available_mib)
-            if short and self.guard.peak_mib <= self.limits.memory_mib:
-                self._give_up(
-                    f"The machine ran out of memory in the middle of {doing}, although the submission kept "
-                    f"to its limit of {self.limits.memory_mib} MiB.",
-                    "Take a machine with more memory, or grade fewer submissions at once.",
-                )
-            if self._first_try:
-                self._give_up(
-                    f"A process of the sandbox was killed in the middle of {doing}, perhaps from outside.",
-                    "Grade again, and look for whoever kills processes on this machine.",
-                )
-        return explain_exit(status, doing)
-
-    def _give_up(self, message: str, remedy: str) -> NoReturn:
-        self.kill()
-        raise SandboxFault(message, remedy=remedy)
-
-    def kill(self) -> None:
-        """End the box. Raises SandboxFault where it had ended already through us."""
-        self.alive = False
-        self.jail.kill()
-        self._own_up()
-
-    def _own_up(self) -> None:
-        """Raise SandboxFault where we broke: the submission must not pay for a box that died through us."""
-        watchdog, orphaned = self.guard.error, self.jail.orphaned()
-        if watchdog is None and not orphaned:
-            return
-        self.alive, self._owned_up = False, True  # another try gets another box
-        if watchdog is not None:
-            raise SandboxFault(
-                f"The watchdog of a sandbox failed: {type(watchdog).__name__}: {watchdog}.",
-                remedy="Report this with the traceback; the grading was not counted.",
-            ) from watchdog
-        raise SandboxFault(
-            "What a sandbox ran on died, and the sandbox with it.",
-            remedy="Grade again; if it happens again, look in the machine's log for an out-of-memory kill "
-            "or for a container engine that was stopped.",
-        )
-
-    def close(self) -> str:
-        """End the box; returns what it printed. Raises SandboxFault if its guard failed and nobody knows."""
-        self.alive = False
-        try:
-            self.jail.kill()
-        finally:
-            self.guard.stop()  # before its descriptors are closed under it
-            self.jail.close()
-        if self.guard.error is not None and not self._owned_up:
-            self._own_up()
-        return self.guard.output
 
 
 class Submission:
@@ -186,15 +61,28 @@ class Submission:
             self._modules[path] = Module(path, self._open, self._limits)
         return self._modules[path]
 
-    def _open(self) -> _OpenBox:
+    def _open(self, trusted: Trusted | None = None) -> OpenBox:
         if self._clock.remaining <= 0:
             raise LimitExceeded("run_wall_s", self._clock.allowed)
         jail = self._backend.launch(self._tree)
         try:
-            return _OpenBox(jail, self._limits, self._clock, self._trusted, first_try=self._first_try)
+            trusted = trusted or self._trusted
+            return OpenBox(jail, self._limits, self._clock, trusted, first_try=self._first_try)
         except BaseException:  # no thread to guard it, say: then nobody else knows of it
             jail.close()
             raise
+
+    def notebook(self, path: str, notebook: Notebook, plan: RunPlan) -> NotebookModule:
+        """The notebook at ``path``, whose cells are ``notebook``'s; run when it is first used."""
+        from autograder.sandbox.notebook import NotebookModule  # noqa: PLC0415  (it builds on this module)
+
+        known = self._modules.get(path)
+        if not isinstance(known, NotebookModule):
+            cells = {f"cell {cell.number}": cell.source for cell in notebook.cells if cell.kind == "code"}
+            trusted = replace(self._trusted, sources=Sources(self._tree, cells))
+            known = NotebookModule(path, notebook, plan, partial(self._open, trusted), self._limits)
+            self._modules[path] = known
+        return known
 
     @property
     def printed(self) -> dict[str, str]:
@@ -209,10 +97,12 @@ class Submission:
 class Module:
     """A student's module, loaded in a box of its own; after a kill it is loaded again for the next scene."""
 
-    def __init__(self, path: str, open_box: Callable[[], _OpenBox], limits: BoxLimits) -> None:
+    keeps_its_box = False  # when a test's process goes past its time limit
+
+    def __init__(self, path: str, open_box: Callable[[], OpenBox], limits: BoxLimits) -> None:
         self.path = path
         self._open, self._limits = open_box, limits
-        self._box: _OpenBox | None = None
+        self._box: OpenBox | None = None
         self._broken: SubmissionProblem | None = None
         self.names: tuple[str, ...] = ()  # of everything callable that it defines
         self.replaced: tuple[str, ...] = ()  # modules that a placeholder stood in for
@@ -232,7 +122,7 @@ class Module:
             self._broken = problem
             raise
 
-    def _load_in(self, box: _OpenBox) -> None:
+    def _load_in(self, box: OpenBox) -> None:
         doing = f"the import of {self.path}"
         request = {"do": "load", "path": self.path}
         try:
@@ -269,9 +159,9 @@ class Module:
         except BaseException:
             channel.close()
             raise
-        return Scene(self._box, channel, pid)
+        return Scene(self._box, channel, pid, alone=self.keeps_its_box)
 
-    def _start_scene(self, box: _OpenBox, fd: int) -> int:
+    def _start_scene(self, box: OpenBox, fd: int) -> int:
         """Fork the scene that has ``fd`` as its channel; returns its process id."""
         doing = f"the start of a test of {self.path}"
         request = {"do": "scene", "path": self.path}
@@ -297,8 +187,9 @@ class Module:
 class Scene:
     """One test's process. Its time limit counts the student's seconds alone, not the checks between calls."""
 
-    def __init__(self, box: _OpenBox, channel: Channel, pid: int) -> None:
+    def __init__(self, box: OpenBox, channel: Channel, pid: int, *, alone: bool = False) -> None:
         self._box, self._channel, self._pid = box, channel, pid
+        self._on_deadline = self._kill_alone if alone else None
         self._spent = 0.0
         self._ended: SubmissionProblem | None = None
 
@@ -353,6 +244,20 @@ class Scene:
                 return tuple(_renamed(value, self._box.trusted.sources) for value in values)
         raise ProcessEnded(unreadable, staff="another number of values than was asked for")
 
+    def predict(
+        self, images: np.ndarray, ways: Sequence[int] = (), budget_s: float = 30.0
+    ) -> tuple[Way, ...]:
+        """What a notebook's networks make of uint8 images, by each ``way`` (none: all); see predicted.py."""
+        encoder = wire.Encoder()
+        request = {
+            "do": "predict",
+            "images": encoder.encode(images),
+            "ways": list(ways),
+            "budget_s": budget_s,
+        }
+        reply, arrays = self._ask(request, encoder.arrays, PREDICTING)
+        return read_ways(reply, arrays, len(images))
+
     def _ask(
         self, request: dict[str, Any], arrays: dict[str, np.ndarray] | None, doing: str
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -365,6 +270,7 @@ class Scene:
                 request,
                 budget_s=self._box.limits.wall_s - self._spent,
                 doing=doing,
+                on_deadline=self._on_deadline,
                 arrays=arrays,
             )
         except SubmissionProblem as problem:
@@ -380,6 +286,14 @@ class Scene:
         if "raised" in reply:
             raise self._explain(reply["raised"], doing)
         return reply, answered
+
+    def _kill_alone(self) -> None:
+        """End this process and keep the box, whose namespace may have taken minutes to make."""
+        request = {"do": "end", "pid": self._pid}
+        try:
+            self._box.ask(self._box.jail.control, request, budget_s=_STATUS_S, doing="the end of a test")
+        except SubmissionProblem:
+            self._box.kill()
 
     def _explain(self, report: Any, doing: str) -> SubmissionProblem:
         problem = explain(report, doing, trusted=self._box.trusted)

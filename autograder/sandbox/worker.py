@@ -33,7 +33,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.random  # loaded on first use otherwise: 15 ms in every scene
@@ -45,11 +45,15 @@ from autograder.sandbox.loader import Loader
 from autograder.sandbox.policy import Box
 from autograder.sandbox.processes import any_process_of
 
+if TYPE_CHECKING:
+    from autograder.sandbox.kernel.shell import Kernel
+
 _REQUEST_BYTES = 1 << 30  # what the trusted side sends is as large as it likes
 _PR_SET_CHILD_SUBREAPER = 36
 _CONTROL_FD, _FIRST_FREE_FD = 3, 4
 _SEED = 0  # a forked child inherits its parent's random state; each scene starts from the same one
 _KILL_S = 20.0  # measured: 3 to 360 ms, the longer against a fork bomb; past this the trusted side is told
+_CELL = "<cell "  # how a notebook's kernel names the code of a cell
 _FRAMES, _TEXT = 12, 2000  # traceback lines and characters of an exception's text that are reported
 
 
@@ -217,6 +221,7 @@ def _rearrange_descriptors(control: int, output: int) -> int:
 def _serve_holder(channel: Channel, loader: Loader) -> None:
     modules: dict[str, ModuleType] = {}
     ended: dict[int, int] = {}
+    kernel: Kernel | None = None
     with contextlib.suppress(EOFError):
         while True:
             request, _ = channel.receive(_REQUEST_BYTES)
@@ -225,18 +230,52 @@ def _serve_holder(channel: Channel, loader: Loader) -> None:
                     channel.send(_answer(partial(_load, loader, modules, request["path"]), loader))
                 case "scene":
                     _bury(ended)  # a dead child counts as a process until it is waited for
-                    _start_scene(channel, loader, modules[request["path"]])
+                    _start_scene(channel, loader, modules[request["path"]], kernel)
                 case "ended":
                     channel.send({"status": _exit_status(request["pid"], ended)})
+                case "end":
+                    with contextlib.suppress(OSError):
+                        os.kill(request["pid"], signal.SIGKILL)
+                    channel.send({"status": _exit_status(request["pid"], ended)})
+                case "notebook":
+                    kernel = _open_notebook(loader, request, channel)
+                    modules[request["path"]] = kernel.module
+                    channel.send({"opened": True})
+                case "cell" if kernel is not None:
+                    channel.send(_answer(partial(_run_cell, kernel, loader, request), loader))
+                case "names":
+                    channel.send({"names": _names(modules[request["path"]])})
 
 
 def _load(loader: Loader, modules: dict[str, ModuleType], path: str) -> dict[str, Any]:
     modules[path] = loader.load(path)
-    names = sorted(name for name, value in vars(modules[path]).items() if callable(value))
-    return {"names": [str(name)[:100] for name in names[:2000]], "replaced": loader.replaced[:50]}
+    return {"names": _names(modules[path]), "replaced": loader.replaced[:50]}
 
 
-def _start_scene(channel: Channel, loader: Loader, module: ModuleType) -> None:
+def _names(module: ModuleType) -> list[str]:
+    """Everything callable that a module defines."""
+    names = sorted(str(name) for name, value in list(vars(module).items()) if callable(value))
+    return [name[:100] for name in names[:2000]]
+
+
+def _open_notebook(loader: Loader, request: dict[str, Any], channel: Channel) -> Kernel:
+    from autograder.sandbox.kernel.context import Context  # noqa: PLC0415  (see warm_up)
+    from autograder.sandbox.kernel.shell import Kernel  # noqa: PLC0415
+
+    data = Path(request["data"]) if request["data"] else None
+    folder = (loader.tree / request["path"]).parent
+    return Kernel(Context(loader.tree, data), folder, request["seed"], channel.send)
+
+
+def _run_cell(kernel: Kernel, loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
+    result = kernel.run(request["number"], request["source"], request["soft_s"])
+    reply = vars(result) | {"error": None}
+    if result.error is not None:
+        reply["raised"] = _report(result.error, loader)
+    return {"cell": reply}
+
+
+def _start_scene(channel: Channel, loader: Loader, module: ModuleType, kernel: Kernel | None) -> None:
     (fd,) = channel.take_fds()
     parent = os.getpid()
     try:
@@ -248,7 +287,7 @@ def _start_scene(channel: Channel, loader: Loader, module: ModuleType) -> None:
     if pid == 0:
         channel.close()
         die_with_parent(parent)
-        _run_child(lambda: _Scene(Channel(socket.socket(fileno=fd)), loader, module).serve())
+        _run_child(lambda: _Scene(Channel(socket.socket(fileno=fd)), loader, module, kernel).serve())
     os.close(fd)
     channel.send({"pid": pid})
 
@@ -278,13 +317,18 @@ def _exit_status(pid: int, ended: dict[int, int]) -> int | None:
 class _Scene:
     """Serves one test: calls functions, keeps values behind handles, hands copies out."""
 
-    def __init__(self, channel: Channel, loader: Loader, module: ModuleType) -> None:
-        self._channel, self._loader, self._module = channel, loader, module
+    def __init__(
+        self, channel: Channel, loader: Loader, module: ModuleType, kernel: Kernel | None = None
+    ) -> None:
+        self._channel, self._loader, self._module, self._kernel = channel, loader, module, kernel
         self._values: list[Any] = []
 
     def serve(self) -> None:
         random.seed(_SEED)
         np.random.seed(_SEED)  # the global generator is the one that student code uses
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(_SEED)
+            sys.modules["torch"].set_num_threads(1)  # the parent's others didn't come along with the fork
         with contextlib.suppress(EOFError):
             while True:
                 request, arrays = self._channel.receive(_REQUEST_BYTES)
@@ -312,6 +356,10 @@ class _Scene:
             case "fetch":
                 values = [self._decode(value, arrays) for value in request["values"]]
                 return {"values": [encoder.encode(value) for value in values]}
+            case "predict" if self._kernel is not None:
+                images = self._decode(request["images"], arrays)
+                ways = self._kernel.predict(images, request["ways"], request["budget_s"])
+                return {"ways": [way | {"scores": encoder.encode(way["scores"])} for way in ways]}
         raise ValueError(f"unknown request {request['do']!r}")
 
     def _decode(self, tree: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -327,6 +375,11 @@ class _Scene:
         self._values.append(value)
         kind, length = _describe(value)
         return {"handle": len(self._values) - 1, "kind": kind, "length": length}
+
+
+def _shown(name: str) -> str:
+    """What messages call a file of code: a notebook's cell without its brackets."""
+    return name.strip("<>") if name.startswith(_CELL) else name
 
 
 def _describe(value: Any) -> tuple[str, int | None]:
@@ -367,7 +420,8 @@ def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and isinstance(error.filename, str):
         places.append((error.filename, error.lineno if isinstance(error.lineno, int) else 0))
-    frames = [[name.removeprefix(tree), line] for name, line in places if name.startswith(tree)]
+    own = [place for place in places if place[0].startswith((tree, _CELL))]
+    frames = [[_shown(name).removeprefix(tree), line] for name, line in own]
     try:
         text = str(error)
         if len(text) > _TEXT:

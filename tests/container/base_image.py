@@ -77,7 +77,8 @@ def _mirror(codename: str) -> str:
 
 def _base_requirements() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return list(project["dependencies"])
+    worker = (ROOT / "requirements" / "worker.txt").read_text().splitlines()  # an assignment's own has it
+    return [*project["dependencies"], *(line for line in worker if not line.startswith("#"))]
 
 
 def _pins() -> list[str]:

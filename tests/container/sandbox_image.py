@@ -6,14 +6,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from autograder.image import build_image, image_tag
+from autograder.image import ImageKind, build_image
 from tests.container.base_image import base_image
 from tests.container.engine import image_exists, why_unreachable
 
+PLAIN = ImageKind.of(())
 REQUIRED = "AUTOGRADER_REQUIRE_DOCKER" in os.environ
 
 
@@ -24,7 +24,7 @@ def why_no_image() -> str:
         return ""
     if why := why_unreachable():
         return why
-    if image_exists(image_tag(())):
+    if image_exists(PLAIN.tag()):
         return ""
     if "AUTOGRADER_TEST_BASE" not in os.environ and (
         os.geteuid() != 0 or shutil.which("debootstrap") is None
@@ -33,12 +33,12 @@ def why_no_image() -> str:
     return ""
 
 
-def sandbox_image(preload: Sequence[str] = ()) -> str:
+def sandbox_image(kind: ImageKind = PLAIN) -> str:
     """The image's name, after it was built if it wasn't there; one process at a time."""
     with (Path(tempfile.gettempdir()) / "sandbox-tests-image.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        tag = image_tag(preload)
+        tag = kind.tag()
         if not image_exists(tag):
             said: list[str] = []
-            build_image(preload, base_image(), said.append)
+            build_image(kind, base_image(), said.append)
         return tag

@@ -11,7 +11,7 @@ import pytest
 from autograder.doctor import engine
 from autograder.doctor.finding import Finding, State
 from autograder.doctor.needs import Needs
-from autograder.image import image_tag
+from autograder.image import ImageKind
 from tests.container.engine import why_unreachable
 from tests.doctor.faked import NO_ENGINE, needs_of
 from tests.small import Small
@@ -114,7 +114,7 @@ def test_the_image_of_each_assignment(small: Small) -> None:
     small.assignment()
     small.name, small.more = "with_torch", PRELOADS_TORCH
     needs = needs_of(small)
-    plain, torch = (image_tag(preload) for preload in (("numpy",), ("numpy", "torch")))
+    plain, torch = (ImageKind.of(preload).tag() for preload in (("numpy",), ("numpy", "torch")))
     assert plain != torch
     missing, there = engine.images(needs, {torch, "debian:12"})
     assert missing.state is State.WARNING

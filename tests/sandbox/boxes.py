@@ -22,8 +22,9 @@ from autograder.sandbox.bubblewrap import Bubblewrap
 from autograder.sandbox.container import Docker
 from autograder.sandbox.forkserver import ForkServer
 from autograder.sandbox.local import Privdrop, Unconfined
+from autograder.sandbox.openbox import RunClock
 from autograder.sandbox.policy import BoxLimits
-from autograder.sandbox.submission import Module, RunClock, Submission
+from autograder.sandbox.submission import Module, Submission
 from tests.container.sandbox_image import sandbox_image, why_no_image
 
 # Small, so that running into them is quick; the time is long enough for a machine that is busy.

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from autograder.outcome import CheckFailed, LimitExceeded, ProcessEnded, StudentException
-from autograder.sandbox.submission import Module, RunClock, Submission
+from autograder.sandbox.openbox import RunClock
+from autograder.sandbox.submission import Module, Submission
 from tests.sandbox.boxes import LIMITS, Watched, call, opened, problem_of
 from tests.sandbox.students import STUDENT
 

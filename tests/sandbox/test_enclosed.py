@@ -15,7 +15,7 @@ from autograder.outcome import EnvironmentFault, StudentException
 from autograder.sandbox import bubblewrap, enclosed
 from autograder.sandbox.backend import remove_folder
 from autograder.sandbox.bubblewrap import Bubblewrap, find_program
-from autograder.sandbox.policy import mounts, readable_paths
+from autograder.sandbox.policy import Interpreter, mounts, readable_paths
 from tests.sandbox.boxes import (
     BACKEND_PARAMS,
     KINDS,
@@ -81,7 +81,8 @@ def test_what_can_not_be_imported_is_our_fault(scratch: Path, tmp_path: Path, na
 def test_another_python_is_our_fault(scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user that can't read the interpreter may be given another one, with other packages."""
     with running(Bubblewrap, SPEC, scratch) as backend, opened(backend, tmp_path, SOURCE) as module:
-        monkeypatch.setattr(sys, "version", "3.99.0 (of another machine)")
+        another = replace(Interpreter.running(), version="3.99.0 (of another machine)")
+        monkeypatch.setattr(backend.inner, "_python", another)
         with pytest.raises(EnvironmentFault, match=r"runs Python .* not '3\.99\.0"):
             module.load()
 

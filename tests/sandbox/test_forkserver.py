@@ -235,7 +235,8 @@ from pathlib import Path
 from autograder.sandbox.backend import BoxSpec
 from autograder.sandbox.local import Privdrop, Unconfined
 from autograder.sandbox.policy import BoxLimits
-from autograder.sandbox.submission import RunClock, Submission
+from autograder.sandbox.openbox import RunClock
+from autograder.sandbox.submission import Submission
 tempfile.tempdir = sys.argv[2]
 limits = BoxLimits()
 backend = {"privdrop": Privdrop, "none": Unconfined}[sys.argv[4]](BoxSpec(limits))

@@ -25,7 +25,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 tempfile.tempdir = sys.argv[3]
 from tests.sandbox.boxes import KINDS, SPEC
-from autograder.sandbox.submission import RunClock, Submission
+from autograder.sandbox.openbox import RunClock
+from autograder.sandbox.submission import Submission
 backend = KINDS[sys.argv[2]](SPEC)
 module = Submission(backend, Path(sys.argv[3]) / "tree", SPEC.limits, RunClock(600)).module("m.py")
 with module.scene() as scene:

@@ -134,7 +134,7 @@ def test_no_odd_answer_passes(name: str, answer: object) -> None:
 def unreadable(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> Iterator[Watched]:
     """A sandbox whose user can read the programs, but not Python's library: as if it lay under /root."""
     without = tuple(path for path in readable_paths(()) if "python" not in path)
-    monkeypatch.setattr(local, "readable_paths", lambda _: without)
+    monkeypatch.setattr(local, "readable_paths", lambda *_: without)
     with running(Privdrop, SPEC, scratch) as backend:
         yield backend
 
