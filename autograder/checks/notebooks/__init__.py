@@ -1,0 +1,1 @@
+"""Notebooks, read for what they claim and show; on the trusted side, from data alone."""
