@@ -34,6 +34,7 @@ from autograder.grading import (
 from autograder.outcome import Fault, UsageError
 from autograder.sandbox.backend import Backend
 from autograder.sandbox.choose import AUTO, NAMES, NONE
+from autograder.staff_files import READING
 from autograder.streams import make_tolerant
 from autograder.text import clean, one_line
 
@@ -143,6 +144,7 @@ def _grade_all(
     for target in targets:  # first of all: should the sandbox not start, no earlier score must stand there
         forget_earlier(target)
     broken: list[str] = []
+    sheets: list[Path] = []
     with opening as backend:
         for submission, target in zip(submissions, targets, strict=True):
             if len(submissions) > 1:
@@ -155,7 +157,12 @@ def _grade_all(
                 continue
             report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
             _tell_staff(graded, mode)
+            sheets += [graded.out / name for name in graded.staff_files if name == READING]
             gc.collect()  # pytest's sessions are rings of objects: without this a dozen of them pile up
+    if len(sheets) > 1:  # who reads a whole class's wants them together
+        out_console.print(Text("Reading sheets:"))
+        for sheet in sheets:
+            out_console.print(Text(clean(str(sheet))))
     if broken:
         if len(submissions) > 1:
             err_console.print(Text(f"Not graded, and to be graded again: {', '.join(broken)}"))
@@ -198,6 +205,9 @@ def _tell_staff(graded: Graded, mode: Mode) -> None:
         for warning in graded.warnings:
             err_console.print(Text(f"Warning: {warning}"))
     out_console.print(Text(clean(f"Written: {graded.out / 'results.json'} and {graded.out / PAGE}")))
+    if graded.staff_files:
+        listed = " and ".join(str(graded.out / name) for name in graded.staff_files)
+        out_console.print(Text(clean(f"For staff alone: {listed}")))
 
 
 @app.command("list")
@@ -240,14 +250,51 @@ def bundle(
 
 @app.command()
 def image(
+    assignment: Annotated[
+        str | None, typer.Argument(help="The assignment whose submissions it is for; without: NumPy alone.")
+    ] = None,
     base: Annotated[str | None, typer.Option(help="The base image, if not Gradescope's.")] = None,
     torch: Annotated[bool, typer.Option("--torch", help="With PyTorch, for homework that needs it.")] = False,
 ) -> None:
     """Build the container image in which `--sandbox docker` runs submissions."""
-    from autograder.image import build_image  # noqa: PLC0415
+    from autograder.image import ImageKind, build_image  # noqa: PLC0415
 
-    tag = build_image(("torch",) if torch else (), base, print)
+    preload = ("torch",) if torch else ()
+    if assignment is None:
+        kind = ImageKind.of(preload)
+    else:
+        found = find_assignment(assignment, GRADERS)
+        kind = ImageKind.of_assignment(found.folder, (*found.sandbox.preload, *preload))
+    tag = build_image(kind, base, print)
     out_console.print(Text(f"Built: {tag}"))
+
+
+@app.command("data")
+def data_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="mnist, cifar10, ...; without: what the assignments ask for.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="The folder with the course's data; else AUTOGRADER_DATA.")
+    ] = None,
+) -> None:
+    """Prepare the data sets that submissions are shown, so that no grading has to wait for it."""
+    from autograder.data import VARIABLE, course_data, describe, prepare  # noqa: PLC0415
+
+    if source is not None:
+        os.environ[VARIABLE] = str(source)
+    wanted = {"": names} if names else _asked_for()
+    if not wanted:
+        out_console.print("No assignment here asks for data sets.")
+    for name, asked in wanted.items():
+        own = find_assignment(name, GRADERS) if name else None
+        out_console.print(Text(describe(prepare(asked, course_data(own)))))
+
+
+def _asked_for() -> dict[str, list[str]]:
+    """The data sets that the assignments here ask for."""
+    found = {each.name: each.notebook for each in list_assignments(GRADERS)}
+    return {name: spec.datasets for name, spec in found.items() if spec is not None and spec.datasets}
 
 
 @app.command()

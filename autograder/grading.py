@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder import report
 from autograder.assignment import Assignment, Limits, share_points, ungraded
 from autograder.atomic import remove_file, write_file
 from autograder.checks.deliverables import folders_of
+from autograder.data import course_data, prepare
 from autograder.document import ResultsDocument
+from autograder.environments import interpreter_for, versions_in
 from autograder.handed_in import HandedIn, case_seed, fixtures_of, public_seed
 from autograder.intake import Tree, take_in
 from autograder.marks import Marks
@@ -41,10 +44,16 @@ from autograder.results import RESULTS, DeclaredTest, ResultsStore, RunInfo, lin
 from autograder.sandbox.backend import Backend, BoxSpec, remove_folder
 from autograder.sandbox.choose import AUTO, NONE, choose
 from autograder.sandbox.leftovers import run_folder
+from autograder.sandbox.openbox import RunClock
 from autograder.sandbox.policy import BoxLimits
-from autograder.sandbox.submission import RunClock, Submission
+from autograder.sandbox.submission import Submission
 from autograder.session import ended_well, run_session
+from autograder.sheet import Sheet
+from autograder.staff_files import doubts_as_text, remove_staff_files, write_staff_files
 from autograder.text import clean, quote
+
+if TYPE_CHECKING:
+    from autograder.handed_notebook import NotebookWork
 
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
@@ -53,8 +62,11 @@ UNPROTECTED = (
     "This was graded without a sandbox, because the staff asked for it: the submission's code could reach "
     "everything that the grader can, so nothing in these results is proof against it."
 )
+# Not matplotlib: it remembers the folder of its settings, which after the fork is out of reach.
+_KERNEL = ("autograder.sandbox.kernel.shell", "IPython.core.interactiveshell")
 ATTEMPTS = 2  # a fault is tried once more
 _TRACE_CHARS = 32_000
+_VERSIONED_IN_BOX = ("numpy", "ipython", "torch", "torchvision", "fastai")
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
 
 
@@ -67,12 +79,17 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A grading that ended well; ``staff_text`` may hold hidden values."""
+    """A grading that ended well; ``staff_text`` may hold hidden values.
+
+    ``staff_files`` are the names of what stands in ``out`` for staff alone: the reading sheet, if there is
+    one, and the notebooks as they were executed.
+    """
 
     document: ResultsDocument
     out: Path
     staff_text: str
     warnings: tuple[str, ...] = ()
+    staff_files: tuple[str, ...] = ()
 
 
 class Faulted(Exception):
@@ -83,13 +100,31 @@ class Faulted(Exception):
         self.faults, self.trace, self.log = tuple(faults), trace, log
 
 
+def data_folder(assignment: Assignment) -> Path | None:
+    """The folder of the data sets that the manifest's notebooks find; made when it is first asked for."""
+    if assignment.notebook is None or not assignment.notebook.datasets:
+        return None
+    return prepare(assignment.notebook.datasets, course_data(assignment))
+
+
+def box_limits(assignment: Assignment, limits: Limits | None = None) -> BoxLimits:
+    """The limits of one box; ``limits`` take the place of the manifest's."""
+    names = set(BoxLimits.__dataclass_fields__)
+    told = (limits or assignment.limits).model_dump()
+    notebook_s = assignment.notebook.wall_s if assignment.notebook is not None else 0.0
+    chosen = {name: value for name, value in told.items() if name in names}
+    chosen["threads"] = min(chosen["threads"], os.cpu_count() or 1)  # more only get in each other's way
+    return BoxLimits(**chosen, notebook_wall_s=notebook_s)
+
+
 def box_spec(assignment: Assignment, limits: Limits | None = None) -> BoxSpec:
     """What the sandbox is asked for; ``limits`` take the place of the manifest's."""
-    limits = limits or assignment.limits
-    names = set(BoxLimits.__dataclass_fields__)
+    kernel, data = _KERNEL if assignment.notebook is not None else (), data_folder(assignment)
     return BoxSpec(
-        limits=BoxLimits(**{name: value for name, value in limits.model_dump().items() if name in names}),
-        preload=("numpy", *assignment.sandbox.preload),
+        limits=box_limits(assignment, limits),
+        preload=("numpy", *kernel, *assignment.sandbox.preload),
+        python=interpreter_for(assignment.folder),
+        data=(str(data),) if data is not None else (),
         unavailable=tuple(assignment.sandbox.unavailable),
         unavailable_reason=assignment.sandbox.unavailable_reason,
     )
@@ -152,9 +187,10 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
 def forget_earlier(out: Path) -> None:
     """Remove what an earlier run left in ``out``, so that nobody takes its score for this run's."""
     try:
-        for name in (RESULTS, PAGE, FAULT_LOG):
-            if out.is_dir():
+        if out.is_dir():
+            for name in (RESULTS, PAGE, FAULT_LOG):
                 remove_file(out, name)
+            remove_staff_files(out)
     except OSError as error:
         raise ResultsFault(
             f"Earlier results in {str(out)!r} can't be removed: {error.strerror}.",
@@ -216,6 +252,8 @@ class _Run:
     store: ResultsStore | None = None
     declared: list[DeclaredTest] = field(default_factory=list)
     printed: dict[str, str] = field(default_factory=dict)
+    sheet: Sheet = field(default_factory=Sheet)  # one for all attempts
+    notebooks: dict[str, NotebookWork] = field(default_factory=dict)
 
     def grade(self, source: Path) -> Graded:
         scratch = run_folder("scratch")
@@ -238,28 +276,33 @@ class _Run:
             faults = self._attempt(tree, frozenset((*self.store.faults, *self.store.pending)))
         if faults:
             raise _faulted([record.fault for record in faults], faults[0].trace, self.out)
-        return self._finish()
+        return self._finish(source.resolve().name)
 
     def _attempt(self, tree: Tree | IntakeRefused, wanted: frozenset[str] | None) -> list[FaultRecord]:
         """Run the tests, or the ``wanted`` ones again; returns the faults that came up."""
         sandboxed = None
         if isinstance(tree, Tree):
-            limits = box_spec(self.assignment, self.limits).limits
+            limits = box_limits(self.assignment, self.limits)
             sandboxed = Submission(self.backend, tree.root, limits, self.clock, first_try=wanted is None)
         seed = self._seed(tree)
         plugin = GradingPlugin(
             declare=lambda collected: self._declare(collected, tree, seed),
             settle=self._settle,
             wanted=wanted,
+            begin=self.sheet.begin,
         )
-        handed_in = HandedIn(self.assignment, tree, sandboxed)
-        fixtures = fixtures_of(self.assignment, handed_in, seed, public=self.mode is Mode.CHECK)
+        data = next(iter(self.backend.spec.data), None)
+        handed_in = HandedIn(self.assignment, tree, sandboxed, Path(data) if data else None)
+        fixtures = fixtures_of(self.assignment, handed_in, seed, self.sheet, public=self.mode is Mode.CHECK)
         try:
             code = run_session(self.assignment.folder, self._files(), [plugin, fixtures])
         finally:
             if sandboxed is not None:
                 sandboxed.close()
                 self.printed |= sandboxed.printed
+            for work in handed_in.notebooks:  # a second attempt's tests may ask for less than the first one's
+                if work.made_run is not None or work.path not in self.notebooks:
+                    self.notebooks[work.path] = work
         if plugin.broken:
             raise plugin.broken[0]
         if plugin.interrupted:
@@ -325,7 +368,7 @@ class _Run:
             else sum(test.max_score for test in graded),
             extra_credit=self.assignment.total_extra_credit if self.mode is Mode.GRADE else 0.0,
             seed=seed,
-            versions=versions(),
+            versions=versions(self.backend.spec.python),
             sandbox=self.backend.name,
             limits={name: float(value) for name, value in self.limits.model_dump().items()},
             notes=(*self._warnings(), *(tree.notes if isinstance(tree, Tree) else ())),
@@ -335,18 +378,33 @@ class _Run:
         if self.mode is Mode.GRADE and not self.backend.isolates:
             yield UNPROTECTED
 
-    def _finish(self) -> Graded:
+    def _finish(self, submission: str) -> Graded:
         assert self.store is not None
         path = self.store.finish()
         try:
             document = ResultsDocument.model_validate_json(path.read_bytes())
             page = report.html(document, for_student=self.mode is Mode.CHECK)
             write_file(self.out, PAGE, page.encode("utf-8"), durable=False)
+            staff_files = self._write_staff_files(document, submission)
         except BaseException:
             remove_file(self.out, RESULTS)  # a score and a fault don't stand side by side
+            remove_staff_files(self.out)
             raise
-        staff_text = "\n".join([self.store.staff_text(), *self._what_was_printed()])
-        return Graded(document, self.out, staff_text, tuple(lint_visibility(self.declared)))
+        told = [self.store.staff_text(), doubts_as_text(self.sheet), *self._what_was_printed()]
+        staff_text = "\n".join(filter(None, told))
+        return Graded(document, self.out, staff_text, tuple(lint_visibility(self.declared)), staff_files)
+
+    def _write_staff_files(self, document: ResultsDocument, submission: str) -> tuple[str, ...]:
+        if self.mode is Mode.CHECK:
+            return ()
+        return write_staff_files(
+            self.out,
+            self.sheet,
+            tuple(self.notebooks.values()),
+            document=document,
+            submission=submission,
+            python=self.backend.spec.python,
+        )
 
     def _what_was_printed(self) -> Iterator[str]:
         """Student code sees hidden inputs and may print them, so this is for staff."""
@@ -375,15 +433,17 @@ def _waiting(question: object) -> list[DeclaredTest]:
     ]
 
 
-def versions() -> dict[str, str]:
-    """What a verdict may depend on."""
+def versions(python: str = "") -> dict[str, str]:
+    """What a verdict may depend on; ``python`` is the interpreter that student code ran in, if not ours."""
     found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for name in _VERSIONED:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    if "torch" in sys.modules:
+    if python:
+        found |= versions_in(python, _VERSIONED_IN_BOX)
+    elif "torch" in sys.modules:
         found["torch"] = metadata.version("torch")
     found["processors"] = str(os.cpu_count())
     return found

@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-from autograder.assignment import Assignment
+from autograder.assignment import Assignment, Deliverable
 from autograder.checks.deliverables import Deliveries, find_mention, find_module, match
 from autograder.intake import Tree
 from autograder.outcome import CheckFailed, GraderFault, IntakeRefused
 from autograder.sandbox.submission import Module, Submission
+from autograder.sheet import Sheet
+from autograder.text import quote
+
+if TYPE_CHECKING:
+    from autograder.handed_notebook import NotebookWork
 
 _SEED_BITS = 32
 
@@ -26,9 +33,14 @@ class HandedIn:
     """
 
     def __init__(
-        self, assignment: Assignment, tree: Tree | IntakeRefused, sandboxed: Submission | None
+        self,
+        assignment: Assignment,
+        tree: Tree | IntakeRefused,
+        sandboxed: Submission | None,
+        data: Path | None = None,
     ) -> None:
-        self._assignment, self._tree, self._sandboxed = assignment, tree, sandboxed
+        self._assignment, self._tree, self._sandboxed, self._data = assignment, tree, sandboxed, data
+        self._notebooks: dict[str, NotebookWork] = {}
         self._sources: dict[tuple[str, tuple[str, ...]], str | None] = {}
 
     @property
@@ -45,12 +57,7 @@ class HandedIn:
 
     def source_of(self, key: str, functions: Sequence[str]) -> str:
         """The path of the file that defines these functions, as the deliverable ``key`` describes it."""
-        deliverable = next((item for item in self._assignment.deliverables if item.key == key), None)
-        if deliverable is None:
-            raise GraderFault(
-                f"A test asks for the deliverable {key!r}, which the manifest doesn't declare.",
-                remedy="Add it to [[deliverables]], or correct the test.",
-            )
+        deliverable = self._deliverable(key)
         asked = (key, tuple(functions))
         if asked not in self._sources:  # every test asks, and each search parses the submission's files
             self._sources[asked] = find_module(self.tree, deliverable, functions)
@@ -65,16 +72,55 @@ class HandedIn:
             )
         return path
 
+    def _deliverable(self, key: str) -> Deliverable:
+        for deliverable in self._assignment.deliverables:
+            if deliverable.key == key:
+                return deliverable
+        raise GraderFault(
+            f"A test asks for the deliverable {key!r}, which the manifest doesn't declare.",
+            remedy="Add it to [[deliverables]], or correct the test.",
+        )
+
+    def notebook(self, key: str) -> NotebookWork:
+        """The notebook that is the deliverable ``key``; raises CheckFailed where none was handed in."""
+        if key not in self._notebooks:
+            deliverable, spec = self._deliverable(key), self._assignment.notebook
+            path = self.deliveries.found.get(key)
+            if spec is None:
+                raise GraderFault(
+                    f"A test asks for the notebook {key!r}, and the manifest has no [notebook].",
+                    remedy="Add the table to the manifest; its defaults may do.",
+                )
+            if path is None:
+                raise CheckFailed(
+                    "No file of your submission is the notebook: "
+                    f"{quote(deliverable.patterns[0])} is asked for.",
+                    hint=deliverable.hint or "Hand in the .ipynb file itself, under that name.",
+                )
+            from autograder.handed_notebook import NotebookWork  # noqa: PLC0415  (0.2 s that most don't need)
+
+            sandboxed = self._require_sandbox()
+            self._notebooks[key] = NotebookWork(path, self.tree, spec, sandboxed, str(self._data or ""))
+        return self._notebooks[key]
+
+    @property
+    def notebooks(self) -> tuple[NotebookWork, ...]:
+        """Those that a test has asked for."""
+        return tuple(self._notebooks.values())
+
     def read(self, path: str) -> str:
         """A file of the submission as text, whatever its bytes."""
         return (self.tree.root / path).read_bytes().decode("utf-8-sig", errors="replace")
 
     def module(self, path: str) -> Module:
         """The module at ``path``, in the sandbox."""
+        return self._require_sandbox().module(path)
+
+    def _require_sandbox(self) -> Submission:
         if self._sandboxed is None:
             _ = self.tree  # raises the refusal that is the reason why there is no sandbox
             raise GraderFault("There is a tree but no sandbox.", remedy="This is a bug: report it.")
-        return self._sandboxed.module(path)
+        return self._sandboxed
 
 
 def case_seed(assignment: Assignment, digest: str) -> int:
@@ -93,17 +139,20 @@ def public_seed(assignment: Assignment) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[: _SEED_BITS // 8], "big")
 
 
-def fixtures_of(assignment: Assignment, handed_in: HandedIn, seed: int, *, public: bool) -> ModuleType:
+def fixtures_of(
+    assignment: Assignment, handed_in: HandedIn, seed: int, sheet: Sheet, *, public: bool
+) -> ModuleType:
     """One run's fixtures, as a module for pytest, which wants no method for what lives as long as a session.
 
-    ``assignment`` is the manifest, ``submission`` what was handed in, ``seed`` that of the run's cases, and
-    ``public`` says whether students may see the values of these cases.
+    ``assignment`` is the manifest, ``submission`` what was handed in, ``seed`` that of the run's cases,
+    ``sheet`` what staff will read, and ``public`` says whether students may see the values of these cases.
     """
     module = ModuleType("autograder_fixtures")
     for name, value in (
         ("assignment", assignment),
         ("submission", handed_in),
         ("seed", seed),
+        ("sheet", sheet),
         ("public", public),
     ):
         setattr(module, name, _constant(value))

@@ -7,12 +7,15 @@ add up, a deliverable of a question that isn't there.
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from autograder.checks.scale import Scale
 from autograder.manifest_errors import meant, wrong
 from autograder.outcome import Evidence, ManifestFault
 
@@ -116,6 +119,66 @@ class SandboxSpec(_Model):
     unavailable_reason: str = ""  # one sentence for the student who tried
 
 
+class NotebookSpec(_Model):
+    """``[notebook]``: how a notebook that was handed in is run.
+
+    ``rerun`` runs it; ``stored`` believes the outputs that it came with; ``auto`` runs it, and reads what is
+    stored where the run can't be done here (too slow without a GPU, a package or a file that isn't there).
+    """
+
+    mode: Literal["rerun", "stored", "auto"] = "auto"
+    cell_wall_s: Positive = 600.0  # for one cell; chosen: a training may be one cell
+    wall_s: Positive = 900.0  # for all cells; Gradescope ends a grading at 40 minutes at most
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of random, NumPy and torch before the first cell
+    datasets: list[Label] = []  # data sets of the course's that the notebook finds; see data.py
+
+    @model_validator(mode="after")
+    def _one_cell_fits_the_run(self) -> Self:
+        if self.cell_wall_s > self.wall_s:
+            raise ValueError(f"cell_wall_s ({self.cell_wall_s:g}) is more than wall_s ({self.wall_s:g})")
+        return self
+
+
+Step = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class ScaleSpec(_Model):
+    """``[scales.NAME]``: which share of a question's points a number earns; see checks/scale.py."""
+
+    unit: Label  # of the values, in words
+    steps: Annotated[list[Step], Field(min_length=1)]  # [value, share of the points]
+    between: Literal["steps", "linear"] = "steps"
+    doubt: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0  # below a step that still reaches it
+
+    @model_validator(mode="after")
+    def _steps_rise(self) -> Self:
+        for (low, less), (high, more) in pairwise(self.steps):
+            if not (low < high and less <= more):
+                raise ValueError(f"steps should rise, and [{high:g}, {more:g}] follows [{low:g}, {less:g}]")
+        if not all(0 <= share <= 1 and math.isfinite(value) for value, share in self.steps):
+            raise ValueError("steps should be pairs of a number and a share from 0 to 1")
+        return self
+
+
+class Prompt(_Model):
+    """``[[prompts]]``: a question that is answered in prose; see checks/notebooks/questions.py."""
+
+    key: Label
+    title: Label  # the question itself
+    headings: list[Label] = []  # its numbers, or regular expressions for a heading above the answer
+    template: str = ""  # what the handout has where the answer belongs
+    min_words: Count = 1  # below that an answer is too short to be one
+
+    @model_validator(mode="after")
+    def _headings_are_patterns(self) -> Self:
+        for heading in self.headings:
+            try:
+                re.compile(heading)
+            except re.error as error:
+                raise ValueError(f"headings should be regular expressions: {heading!r}: {error}") from error
+        return self
+
+
 class Data(_Model):
     """``[data.NAME]``: a file or folder of the assignment's own."""
 
@@ -136,13 +199,20 @@ class Manifest(_Model):
     questions: Annotated[list[Question], Field(min_length=1)]
     deliverables: list[Deliverable] = []
     sandbox: SandboxSpec = SandboxSpec()
+    notebook: NotebookSpec | None = None
     data: dict[str, Data] = {}
+    scales: dict[str, ScaleSpec] = {}
+    prompts: list[Prompt] = []
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
+        if self.notebook is not None and self.notebook.wall_s > self.limits.run_wall_s:
+            run, notebook = self.limits.run_wall_s, self.notebook.wall_s
+            raise wrong(("notebook", "wall_s"), f"{notebook:g} is more than limits.run_wall_s ({run:g}).")
         numbers = [question.number for question in self.questions]
         keys = [deliverable.key for deliverable in self.deliverables]
-        for table, names in (("questions", numbers), ("deliverables", keys)):
+        prompts = [prompt.key for prompt in self.prompts]
+        for table, names in (("questions", numbers), ("deliverables", keys), ("prompts", prompts)):
             for index, name in enumerate(names):
                 if name in names[:index]:
                     raise wrong((table, index), f"{name!r} stands there twice.")
@@ -166,6 +236,18 @@ class Assignment(Manifest):
     def manifest_path(self) -> str:
         """The manifest's path as messages name it, without the machine's own folders."""
         return shown_path(self.folder)
+
+    def scale(self, name: str) -> Scale:
+        """The scale of this name; raises ManifestFault where there is none."""
+        if name not in self.scales:
+            raise ManifestFault(
+                f"{self.manifest_path}: a test asks for the scale {name!r}, which isn't there"
+                f"{meant(name, list(self.scales))}",
+                remedy=f"Add [scales.{name}], or correct the test.",
+            )
+        spec = self.scales[name]
+        steps = tuple((value, share) for value, share in spec.steps)
+        return Scale(steps, linear=spec.between == "linear", doubt=spec.doubt)
 
     @property
     def total_points(self) -> float:

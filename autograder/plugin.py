@@ -54,7 +54,7 @@ class GradingPlugin:
     """Runs the ``wanted`` tests of one grader (None: all) and hands each verdict to ``settle``.
 
     ``declare`` is called once with every collected test and its marks, before the first one runs; it
-    answers with the most points that each can earn, by key.
+    answers with the most points that each can earn, by key. ``begin`` is told of each test that begins.
     """
 
     def __init__(
@@ -62,8 +62,9 @@ class GradingPlugin:
         declare: Callable[[Sequence[tuple[str, Marks]]], dict[str, float]],
         settle: Callable[[str, Verdict], None],
         wanted: frozenset[str] | None = None,
+        begin: Callable[[str], None] = lambda _key: None,
     ) -> None:
-        self._declare, self._settle, self._wanted = declare, settle, wanted
+        self._declare, self._settle, self._wanted, self._begin = declare, settle, wanted, begin
         self._points: dict[str, float] = {}
         self._marks: dict[str, Marks] = {}
         self._raised: list[BaseException] = []
@@ -149,6 +150,7 @@ class GradingPlugin:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._raised, self._report = [], TestReport(evidence=self._marks[key_of(item)].evidence)
         take_score(item)
+        self._begin(key_of(item))
         start = time.monotonic()
         answer = yield  # an interrupt, or a bug of pytest's, passes through: then this test has not ended
         self._end(item, time.monotonic() - start)

@@ -38,24 +38,24 @@ class Tool:
     commands: Callable[[Sequence[Student], Path, int], list[Command]]
 
 
-def make_environment(folder: Path) -> Path:
+def make_environment(folder: Path, packages: Sequence[str] = _PACKAGES) -> Path:
     """The others' environment, made unless it is there; returns its interpreter."""
     pins, complete = ROOT / "requirements" / "constraints.txt", folder / "complete"
-    wanted = f"{' '.join(_PACKAGES)}\n{pins.read_text(encoding='utf-8')}"
+    wanted = f"{' '.join(packages)}\n{pins.read_text(encoding='utf-8')}"
     python = folder / "bin" / "python"
     if complete.is_file() and complete.read_text(encoding="utf-8") == wanted:
         return python
     found = _printed("bash", str(ROOT / "scripts" / "find-python"))
     _printed(found, "-m", "venv", "--clear", str(folder))
-    _printed(str(python), "-m", "pip", "install", "-qq", "--constraint", str(pins), *_PACKAGES)
+    _printed(str(python), "-m", "pip", "install", "-qq", "--constraint", str(pins), *packages)
     complete.write_text(wanted, encoding="utf-8")
     return python
 
 
-def versions(python: Path) -> str:
+def versions(python: Path, packages: Sequence[str] = _PACKAGES) -> str:
     code = "from importlib.metadata import version; import sys; print(*map(version, sys.argv[1:]))"
-    found = _printed(str(python), "-c", code, *_PACKAGES, "nbconvert").split()
-    pairs = zip((*_PACKAGES, "nbconvert"), found, strict=True)
+    found = _printed(str(python), "-c", code, *packages, "nbconvert").split()
+    pairs = zip((*packages, "nbconvert"), found, strict=True)
     return ", ".join(f"{name} {version}" for name, version in pairs)
 
 
@@ -73,7 +73,7 @@ def _ours(students: Sequence[Student], out: Path) -> Command:
 
     def proof() -> None:
         for folder in folders:
-            _require(folder / "results.json", lambda results: float(results["score"]), _OUR_FULL_MARKS)
+            require_points(folder / "results.json", lambda results: float(results["score"]), _OUR_FULL_MARKS)
 
     command = [str(ROOT / "run_autograder"), "grade", ASSIGNMENT, *archives, "--out", str(out)]
     command += ["--sandbox", "privdrop"]  # what runs on Gradescope
@@ -164,14 +164,15 @@ class Peers:
 
 
 def _all_passed(results: Path) -> Callable[[], None]:
-    return lambda: _require(results, _sum_of_scores, float(len(CHECKS)))
+    return lambda: require_points(results, _sum_of_scores, float(len(CHECKS)))
 
 
 def _sum_of_scores(results: Mapping[str, list[Mapping[str, float]]]) -> float:
     return sum(float(test.get("score", 0)) for test in results["tests"])
 
 
-def _require(path: Path, score: Callable[..., float], wanted: float) -> None:
+def require_points(path: Path, score: Callable[..., float], wanted: float) -> None:
+    """Leave with what went wrong unless the results at ``path`` give these points."""
     found = score(json.loads(path.read_bytes()))
     if found != wanted:
         raise SystemExit(f"{path}: {found!r} points, not {wanted!r}; look there for what went wrong.")

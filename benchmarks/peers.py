@@ -77,15 +77,18 @@ def report(figures: Figures, tools: Sequence[Tool], lanes: int, count: int) -> s
     return table([*head, "÷ ours, a process each"], rows)
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autograder" / "peers"
+def cache_folder() -> Path:
+    """Where the other tools' environments are made."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autograder"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.peers")
     parser.add_argument("--submissions", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--environment", type=Path, default=_cache(), help="where the other tools lie")
+    parser.add_argument(
+        "--environment", type=Path, default=cache_folder() / "peers", help="where the other tools lie"
+    )
     options = parser.parse_args()
     python = make_environment(options.environment.absolute())
     with tempfile.TemporaryDirectory(prefix="autograder-benchmark-") as name, Meter() as meter:

@@ -25,8 +25,9 @@ from autograder.sandbox.backend import Backend, BoxSpec
 from autograder.sandbox.choose import BACKENDS
 from autograder.sandbox.enclosed import EnclosedBackend
 from autograder.sandbox.local import Unconfined
+from autograder.sandbox.openbox import RunClock
 from autograder.sandbox.preflight import prove
-from autograder.sandbox.submission import Module, RunClock, Scene, Submission
+from autograder.sandbox.submission import Module, Scene, Submission
 from benchmarks.machine import ASSIGNMENT, ROOT
 
 KINDS = {"none": Unconfined, **dict(reversed(BACKENDS.items()))}

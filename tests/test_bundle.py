@@ -64,6 +64,7 @@ ENGINE = re.compile(r"autograder/([a-z_]+/){0,2}[a-z_0-9]+\.(py|html\.j2)")
 
 # Lines that hidden files and public ones share because they say the same thing of something public.
 SHARED_LINES = {
+    "device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')",  # everybody's first line
     "@dataclass(frozen=True, slots=True)",
     'model_config = ConfigDict(extra="forbid", frozen=True, strict=True)',
     "target.parent.mkdir(parents=True, exist_ok=True)",

@@ -211,7 +211,7 @@ def require_function(source: SourceFacts) -> str:
             hint="Put it into a function: it goes through the test set, compares the class of the highest "
             "score with the label, and returns the share that is right.",
         )
-    return f"Found: {found[0].name}() in {found[0].place.describe()}."
+    return f"Found: {found[0].name}() in cell {found[0].place.cell}, line {found[0].place.line}."
 
 
 def require_claim(told: Reading | None, source: SourceFacts) -> None:

@@ -26,13 +26,17 @@ _OTHERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that speaks against it; ``certain``: it is sure. ``where`` names a line or a cell."""
+    """Something that speaks against it; ``certain``: it is sure. ``where`` names a line or a cell.
+
+    ``uncounted``: whatever it is, an accuracy that we counted is not that of a training we saw.
+    """
 
     text: str
     where: str
     certain: bool
     evidence: Evidence
     hint: str = ""
+    uncounted: bool = False
 
 
 def findings(work: NotebookWork, dataset: str) -> tuple[Finding, ...]:
@@ -47,10 +51,10 @@ def findings(work: NotebookWork, dataset: str) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda one: not one.certain))
 
 
-def require_training_set_alone(against: Sequence[Finding]) -> None:
-    """Raise CheckFailed for the first sure finding."""
+def require_training_set_alone(against: Sequence[Finding], *, counted: bool = False) -> None:
+    """Raise CheckFailed for the first sure finding; ``counted``: an accuracy of ours depends on it."""
     for finding in against:
-        if finding.certain:
+        if finding.certain or (counted and finding.uncounted):
             raise CheckFailed(f"{finding.text} ({finding.where})", hint=finding.hint)
 
 
@@ -102,14 +106,15 @@ def _fed(training: Training, number: int) -> Iterator[Part]:
 
 def _untrained(run: NotebookRun, source: SourceFacts) -> Finding:
     """Nothing was seen to train: sure where the whole notebook ran, in the library that the meter knows."""
-    sure = run.stopped is None and not run.training.errors and "torch" in source.frameworks
+    seen = not run.training.errors and "torch" in source.frameworks
     where = f"cell {run.first_problem.number}" if run.first_problem is not None else "the whole notebook"
     return Finding(
         "While it ran, no training step was seen.",
         where,
-        sure,
+        seen and run.whole,
         Evidence.MEASURED,
         "Let the notebook itself train the network; weights that were trained elsewhere don't count.",
+        uncounted=seen,
     )
 
 

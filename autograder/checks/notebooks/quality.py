@@ -27,6 +27,7 @@ from autograder.outcome import CheckFailed
 from autograder.text import quote
 
 _SENTENCE_WORDS = 4  # fewer say nothing: a label, a name
+_OWN_WORDS = 8  # beside a placeholder; fewer are its own, as in "TODO: explain your network here"
 _LISTED_WORDS = 3  # of a source below a heading that says "Sources"
 _NO_SOURCE = re.compile(  # badges, and where the notebook itself lies
     r"colab\.research\.google\.com|img\.shields\.io|mybinder\.org|kaggle\.com/kernels/welcome|localhost|127\.0\.0\.1",
@@ -109,7 +110,7 @@ def read_explanations(notebook: Notebook) -> Explained:
             continue
         for sentence in sentences(block.text):
             own = without_placeholders(sentence)
-            if count_words(own) < min(_SENTENCE_WORDS, count_words(sentence)):
+            if own.strip() != sentence.strip() and count_words(own) < _OWN_WORDS:
                 template += 1
             elif _squeezed(own) in map(_squeezed, kept):
                 repeated += 1

@@ -40,7 +40,7 @@ def read_asked(notebook: Notebook, prompts: Sequence[Prompt]) -> tuple[Asked, ..
     answers = find_answers(notebook, questions)
     if all(answer.status is not Status.MISSING for answer in answers):
         return tuple(map(Asked, prompts, answers))
-    spare = _own_answers(notebook, questions, answers)
+    answers, spare = _with_own(notebook, questions)
     asked = []
     for prompt, answer in zip(prompts, answers, strict=True):
         stands_in = None
@@ -58,22 +58,22 @@ def _question(prompt: Prompt) -> Question:
     return Question(prompt.key, prompt.title, tuple(prompt.headings), prompt.template, prompt.min_words)
 
 
-def _own_answers(
-    notebook: Notebook, questions: Sequence[Question], answers: Sequence[Answer]
-) -> list[tuple[str, Answer]]:
-    """The answered questions of the notebook's own, but for those whose text is an answer already."""
-    taken = [frozenset(_words(answer.text)) for answer in answers if answer.text]
+def _with_own(
+    notebook: Notebook, questions: Sequence[Question]
+) -> tuple[tuple[Answer, ...], list[tuple[str, Answer]]]:
+    """The answers, each ended by the notebook's own questions too, and those that answer these alone."""
     own = [Question(f"own {at}", title) for at, title in enumerate(_titles(notebook))]
+    every = find_answers(notebook, [*questions, *own])
+    answers = every[: len(questions)]
+    taken = [frozenset(_words(answer.text)) for answer in answers if answer.text]
     found = []
-    for question, answer in zip(
-        own, find_answers(notebook, [*questions, *own])[len(questions) :], strict=True
-    ):
+    for question, answer in zip(own, every[len(questions) :], strict=True):
         said = frozenset(_words(answer.text))
         if not answer.given or any(len(said & other) >= _ALIKE * len(said) for other in taken):
             continue
         taken.append(said)
         found.append((question.title, answer))
-    return found
+    return answers, found
 
 
 def _words(text: str) -> Iterator[str]:
