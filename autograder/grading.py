@@ -100,11 +100,19 @@ class Faulted(Exception):
         self.faults, self.trace, self.log = tuple(faults), trace, log
 
 
-def data_folder(assignment: Assignment) -> Path | None:
-    """The folder of the data sets that the manifest's notebooks find; made when it is first asked for."""
+def data_folder(assignment: Assignment, mode: Mode = Mode.GRADE) -> Path | None:
+    """The folder of the data sets that the manifest's notebooks find; made when it is first asked for.
+
+    A student who checks may not have them: then there is none.
+    """
     if assignment.notebook is None or not assignment.notebook.datasets:
         return None
-    return prepare(assignment.notebook.datasets, course_data(assignment))
+    try:
+        return prepare(assignment.notebook.datasets, course_data(assignment))
+    except EnvironmentFault:
+        if mode is Mode.CHECK:
+            return None
+        raise
 
 
 def box_limits(assignment: Assignment, limits: Limits | None = None) -> BoxLimits:
@@ -117,9 +125,9 @@ def box_limits(assignment: Assignment, limits: Limits | None = None) -> BoxLimit
     return BoxLimits(**chosen, notebook_wall_s=notebook_s)
 
 
-def box_spec(assignment: Assignment, limits: Limits | None = None) -> BoxSpec:
+def box_spec(assignment: Assignment, limits: Limits | None = None, mode: Mode = Mode.GRADE) -> BoxSpec:
     """What the sandbox is asked for; ``limits`` take the place of the manifest's."""
-    kernel, data = _KERNEL if assignment.notebook is not None else (), data_folder(assignment)
+    kernel, data = _KERNEL if assignment.notebook is not None else (), data_folder(assignment, mode)
     return BoxSpec(
         limits=box_limits(assignment, limits),
         preload=("numpy", *kernel, *assignment.sandbox.preload),
@@ -150,7 +158,7 @@ def open_backend(
             "--sandbox none runs other people's code as you, with all that you may read, write and reach. "
             "If you wrote every line of it, say --without-protection too; the results will say so."
         )
-    backend = choose(box_spec(assignment, limits), sandbox, must_isolate=mode is Mode.GRADE)
+    backend = choose(box_spec(assignment, limits, mode), sandbox, must_isolate=mode is Mode.GRADE)
     try:
         yield backend
     finally:

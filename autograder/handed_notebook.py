@@ -29,6 +29,7 @@ from autograder.sandbox.submission import Scene, Submission
 from autograder.text import cut_line
 
 _REASON = 300  # characters of a problem that a reason quotes
+_MOST_EPOCHS = 1_000_000  # more of them are no plan, and a number may be too large for arithmetic
 _MODULES = 200  # of Python beside a notebook that are read for it
 # What this machine may lack while its author's had it: a package, the network, a file in a drive of theirs.
 _LACKING = ("ModuleNotFoundError", "ImportError", "URLError", "HTTPError", "gaierror", "FileNotFoundError")
@@ -54,7 +55,7 @@ class NotebookWork:
     @cached_property
     def modules(self) -> dict[str, str]:
         """The Python files beside it, by path."""
-        files = sorted(self._tree.root.rglob("*.py"))[:_MODULES]
+        files = [file for file in sorted(self._tree.root.rglob("*.py")) if file.is_file()][:_MODULES]
         return {
             file.relative_to(self._tree.root).as_posix(): file.read_bytes().decode("utf-8", "replace")
             for file in files
@@ -83,8 +84,8 @@ class NotebookWork:
 
     def _epochs_asked(self) -> int | None:
         """The most epochs that a training in it asks for, as far as the source tells."""
-        known = [int(setting.value) for setting in self.source.epochs if setting.value is not None]
-        return max(known, default=None)
+        known = [setting.value for setting in self.source.epochs if setting.value is not None]
+        return max((int(value) for value in known if 0 < value <= _MOST_EPOCHS), default=None)
 
     @cached_property
     def _why_not_run(self) -> str:
@@ -117,7 +118,7 @@ class NotebookWork:
         problem = self.run.stopped or next(filter(None, map(_lacking, self.run.cells)), None)
         if problem is None or not _is_this_machines(problem):
             return ""
-        return f"it could not be repeated here: {cut_line(problem.message, _REASON)}"
+        return f"it could not be repeated here: {cut_line(problem.message, _REASON).rstrip('.')}"
 
     @property
     def shown(self) -> Notebook:

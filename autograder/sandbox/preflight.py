@@ -99,7 +99,10 @@ def probe(backend: Backend) -> list[Probe]:
 def _judge(backend: Backend, tree: Path, secret: Path, target: Path, port: int) -> list[Probe]:
     # The probe forks until the kernel refuses. What counts is the backend's own limit, and the watchdog,
     # which would otherwise keep to a smaller one, must not end the probe before.
-    limits = replace(_PROBE_LIMITS, processes=2 * backend.spec.limits.processes)
+    # Nor may its memory: torch, preloaded, counts once more in each process that the probe forks.
+    wanted = backend.spec.limits
+    memory_mib = max(_PROBE_LIMITS.memory_mib, wanted.memory_mib)
+    limits = replace(_PROBE_LIMITS, processes=2 * wanted.processes, memory_mib=memory_mib)
     submission = Submission(backend, tree, limits, RunClock(_PROBE_LIMITS.wall_s * 2))
     try:
         with submission.module("probe.py").scene() as scene:

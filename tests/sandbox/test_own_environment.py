@@ -20,6 +20,7 @@ from autograder.sandbox.policy import Interpreter, listable_paths, mounts, reada
 from autograder.sandbox.preflight import prove
 from autograder.sandbox.submission import Module
 from tests.container.sandbox_image import sandbox_image
+from tests.sandbox import notebooks
 from tests.sandbox.boxes import BACKEND_PARAMS, KINDS, LIMITS, call, needs_root, opened, running, why_not
 
 STUDENT = """
@@ -106,6 +107,24 @@ def test_student_code_runs_in_the_assignments_environment(
         for package in ("iniconfig", "numpy", "IPython", "six"):
             assert call(module, "file_of", package).startswith(prefix)
         assert call(module, "file_of", "pytest") is None  # ours, and stood in for
+
+
+@pytest.mark.parametrize("name", BACKEND_PARAMS)
+def test_a_notebook_runs_in_it(name: str, own_python: str, scratch: Path, tmp_path: Path) -> None:
+    if why := why_not(name):
+        pytest.skip(why)
+    if name == "docker":
+        sandbox_image(ImageKind.of((), own_python))
+    cells = ("import iniconfig\nweight = 3", "!echo in the box", "def scaled(x):\n    return x * weight", "1 / 0")
+    spec = replace(notebooks.SPEC, python=own_python)
+    with (
+        running(KINDS[name], spec, scratch) as backend,
+        notebooks.opened_notebook(backend, tmp_path, *cells) as module,
+    ):
+        assert [cell.end.value for cell in module.run.cells] == ["ran", "ran", "ran", "raised"]
+        assert module.run.notebook.cells[1].outputs[0].text == "in the box\n"
+        with module.scene() as scene:
+            assert scene.call("scaled", 5).fetch() == 15
 
 
 @pytest.mark.parametrize("name", ISOLATING)

@@ -220,7 +220,7 @@ def require_claim(told: Reading | None, source: SourceFacts) -> None:
         raise CheckFailed(
             f"What your notebook calls the test set holds training images ({leak.place.describe()}), so what "
             "it prints is no test accuracy.",
-            hint="Build the test set with train=False, and run the notebook again.",
+            hint="Build the test set with train=False, give your function that, and run the notebook again.",
         )
     if told is None:
         return

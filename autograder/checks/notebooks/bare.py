@@ -15,6 +15,7 @@ from typing import Literal
 
 from autograder.checks.notebooks.cellcode import Code, called_name, last_expression, names_in
 from autograder.checks.notebooks.found import Quantity, Split
+from autograder.checks.notebooks.given import MOST_GIVEN, compared, given_and_hits, rank_of
 from autograder.checks.notebooks.measures import Measure, tokens_of
 from autograder.checks.notebooks.words import word
 from autograder.loaders.notebook import Cell, Notebook
@@ -51,6 +52,7 @@ class Naming:
         self._trees, self._defined = self._code.trees, self._code.functions
         self._splits_in: dict[str, set[Split]] = {}
         self._metrics = self._asked_metrics()
+        self._given, self._hits = given_and_hits(self._trees.values())
         # Of the functions asked so far; one that calls itself says nothing.
         self._returns: dict[str, Columns] = {}
         self._prints: dict[int, list[tuple[Columns, bool]]] = {}
@@ -146,7 +148,7 @@ class Naming:
         if name not in self._returns:
             self._returns[name] = (None,)
             self._returns[name] = self._said_by_returns(name, depth)
-        columns = self._returns[name]
+        columns = self._of_rank(self._returns[name], call)
         splits = _splits(names_in(call)) or self._splits_of(name)
         split: Split = next(iter(splits)) if len(splits) == 1 else "unknown"
         return tuple(
@@ -164,6 +166,33 @@ class Naming:
         columns = said.pop() if len(said) == 1 else (None,)
         return (_named(name, "unknown"),) if columns == (None,) else columns
 
+    def _of_rank(self, columns: Columns, call: ast.Call) -> Columns:
+        """An accuracy among as many guesses as the call asks for: of five it is another quantity."""
+        rank = rank_of(call, self._defined.get(called_name(call)))
+        if rank is None:
+            return columns
+        kinds: dict[int, Quantity] = {1: "accuracy", 5: "top5"}
+        return tuple(
+            (replace(one, kind=kinds[rank]) if rank in kinds else None)
+            if one is not None and one.kind in ("accuracy", "top5")
+            else one
+            for one in columns
+        )
+
+    def _by_values(self, name: str, split: Split, depth: int) -> Name | None:
+        """What a name is by all that it is given, where its own letters don't say."""
+        given = self._given.get(name, [])
+        if not given or len(given) > MOST_GIVEN:
+            return None
+        found = set()
+        for value, at in given:
+            columns = self._columns(value, depth + 1)
+            whole = at is None and len(columns) == 1
+            one = columns[at or 0] if whole or (at is not None and 0 <= at < len(columns)) else None
+            found.add(replace(one, label=name.lower()[:60]) if one is not None else None)
+        said = found.pop() if len(found) == 1 else None
+        return replace(said, split=split) if said is not None and said.split == "unknown" else said
+
     def _name(self, node: ast.expr, depth: int) -> Name | None:
         if depth > _MOST_DEPTH:
             return None
@@ -171,13 +200,18 @@ class Naming:
         split: Split = next(iter(splits)) if len(splits) == 1 else "unknown"
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name):
-                return Name("epoch", "unknown", name) if name == "epoch" else _named(name, split)
+                if name == "epoch":
+                    return Name("epoch", "unknown", name)
+                own = isinstance(node, ast.Name)
+                return _named(name, split) or (self._by_values(name, split, depth) if own else None)
             case ast.Subscript(value=value, slice=ast.Constant(value=str(name))):
                 return _named(name, split) or self._name(value, depth + 1)
             case ast.Subscript(value=value):
                 return self._name(value, depth + 1)
             case ast.BinOp(left=left, op=ast.Div()) if _counts_correct(left):
                 return Name("accuracy", split, "correct")
+            case ast.BinOp(left=left, op=ast.Div()) if (kind := self._counted(left)) is not None:
+                return Name(kind, split, "share of equal")
             case ast.BinOp(left=ast.Constant(), op=ast.Mult(), right=right):
                 return self._name(right, depth + 1)
             case ast.BinOp(left=left, op=ast.Mult() | ast.Div() | ast.Add(), right=_):
@@ -185,6 +219,20 @@ class Naming:
             case ast.Call():
                 return self._called(node, split, depth)
         return None
+
+    def _counted(self, node: ast.expr) -> Quantity | None:
+        """Whether it is a number of right answers: summed here, or by a name that grows by such."""
+        while (
+            isinstance(node, ast.Call) and called_name(node) in _WRAPPERS and isinstance(node.func, ast.Name)
+        ):
+            if called_name(node) == "sum" or not node.args:
+                break
+            node = node.args[0]
+        while isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant):
+            node = node.right
+        if isinstance(node, ast.Name):
+            return self._hits.get(node.id)
+        return compared(node)
 
     def _called(self, call: ast.Call, split: Split, depth: int) -> Name | None:
         name = called_name(call)
@@ -200,7 +248,8 @@ class Naming:
             return self._name(inner, depth + 1) if inner is not None else None
         if name == "score" and len(call.args) == 2 and isinstance(call.func, ast.Attribute):
             return Name("accuracy", split, "score")  # scikit-learn's classifiers
-        return _named(name, split)
+        named = _named(name, split)
+        return self._of_rank((named,), call)[0]
 
     def _keras(self, call: ast.Call) -> Columns:
         splits = _splits(names_in(call))

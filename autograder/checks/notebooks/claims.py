@@ -24,12 +24,16 @@ _SHOWN = 6  # values of the run in one message
 class Kind(Enum):
     """What a claim is about."""
 
-    ACCURACY = "accuracy"  # in percent
+    ACCURACY = "accuracy"  # in percent; of the first guess, where nothing else is said
+    TOP5 = "top-5 accuracy"  # in percent
     LOSS = "loss"
     EPOCHS = "epochs"
     PARAMETERS = "parameters"
     LEARNING_RATE = "learning rate"
     BATCH_SIZE = "batch size"
+
+
+_SHARES = (Kind.ACCURACY, Kind.TOP5)
 
 
 class Hedge(Enum):
@@ -74,6 +78,7 @@ class RunFacts:
     """What is known about the run, from its outputs or its source. An empty tuple: nothing is known."""
 
     accuracies: tuple[Known, ...] = ()
+    top5: tuple[Known, ...] = ()
     losses: tuple[Known, ...] = ()
     epochs: tuple[Known, ...] = ()
     parameters: tuple[Known, ...] = ()
@@ -83,6 +88,7 @@ class RunFacts:
     def of(self, kind: Kind) -> tuple[Known, ...]:
         return {
             Kind.ACCURACY: self.accuracies,
+            Kind.TOP5: self.top5,
             Kind.LOSS: self.losses,
             Kind.EPOCHS: self.epochs,
             Kind.PARAMETERS: self.parameters,
@@ -223,7 +229,11 @@ def _claims_in(sentence: str) -> Iterator[Claim]:
             if kind is Kind.EPOCHS and _is_when(sentence, span[0]):
                 taken.append(span)
                 continue
-            claim = _claim(kind, match, sentence, others)
+            ranked = _ranked(sentence, *span) if kind is Kind.ACCURACY else kind
+            if ranked is None:
+                taken.append(span)
+                continue
+            claim = _claim(ranked, match, sentence, others)
             if claim is not None:
                 taken.append(span)
                 yield claim
@@ -248,6 +258,32 @@ def _is_accuracy(sentence: str, match: re.Match[str]) -> bool:
     return _ABOUT_ACCURACY.search(around) is not None
 
 
+def _ranked(sentence: str, start: int, end: int) -> Kind | None:
+    """Which accuracy it is, of one guess or of five; None where two are named, and which is whose is open.
+
+    The words since the number before tell, else those up to the number behind.
+    """
+    before = _NUMBER_BEFORE.split(sentence[max(0, start - 90) : start])[-1]
+    behind = _NUMBER_BEFORE.split(_OWN_MARK.sub("", sentence[end : end + 60], count=1))[0]
+    for part in (before, behind):
+        first, fifth = _TOP1.search(part) is not None, _TOP5.search(part) is not None
+        if first and fifth:
+            return None
+        if first or fifth:
+            return Kind.TOP5 if fifth else Kind.ACCURACY
+    several = _TOP1.search(sentence) and _TOP5.search(sentence) and re.search(r"\brespectively\b", sentence)
+    return None if several else Kind.ACCURACY
+
+
+_TOP1 = re.compile(r"\btop[\s-]?(?:1|one)\b|\bacc(?:uracy)?\s?@\s?1\b|\bfirst\sguess", re.IGNORECASE)
+_TOP5 = re.compile(
+    r"\btop[\s-]?(?:5|five|k)\b|\bacc(?:uracy)?\s?@\s?5\b|\b(?:five|5)\s(?:best|guesses|most\slikely|likeliest)\b",
+    re.IGNORECASE,
+)
+_NUMBER_BEFORE = re.compile(r"(?<![\w.@-])\d+\.\d+|(?<![\w.@-])\d+(?=\s?%)")
+_OWN_MARK = re.compile(r"^\s?(?:%|percent\b)", re.IGNORECASE)
+
+
 def _is_when(sentence: str, start: int) -> bool:
     """Whether "after 3 epochs" says when something else was so, not how long the training took."""
     before = sentence[max(0, start - 20) : start]
@@ -268,7 +304,7 @@ def _claim(kind: Kind, match: re.Match[str], sentence: str, others: bool) -> Cla
     scale = _SCALES.get((match.groupdict().get("scale") or "").casefold(), 1.0)
     value, step = value * scale, step * scale
     start, end = match.span("n")
-    if kind is Kind.ACCURACY:
+    if kind in _SHARES:
         percent = re.match(r"\s?(?:%|percent|per\scent)", sentence[end : end + 12], re.IGNORECASE)
         if not percent and value <= 1:
             if "." not in text:
@@ -284,7 +320,7 @@ def _claim(kind: Kind, match: re.Match[str], sentence: str, others: bool) -> Cla
         step,
         clean(sentence, 400),
         split=_split(sentence, start, end),
-        epoch=_epoch(sentence, start) if kind in (Kind.ACCURACY, Kind.LOSS) else None,
+        epoch=_epoch(sentence, start) if kind in (*_SHARES, Kind.LOSS) else None,
         hedge=_hedge(sentence[max(0, start - 25) : start], sentence[end : end + 12]),
         about_others=others,
     )
@@ -371,7 +407,7 @@ def _agrees(claim: Claim, value: float) -> bool:
         case Hedge.UNDER:
             return value <= claim.value + tiny
         case Hedge.ABOUT:
-            loose = 1.0 if claim.kind is Kind.ACCURACY else 0.1 * abs(claim.value)
+            loose = 1.0 if claim.kind in _SHARES else 0.1 * abs(claim.value)
             return abs(value - claim.value) <= max(loose, step) + 1e-9
     # Rounded or cut off, both are usual: 99.418 is 99.42 or 99.41.
     return abs(value - claim.value) <= step / 2 + tiny or 0 <= value - claim.value < step - tiny

@@ -60,7 +60,22 @@ class Token:
 
 MOST_NUMBER_CHARS = 30
 MOST_PHRASE_TOKENS = 40
+_ONE = r"(?:top[\s_-]?|acc(?:uracy)?@)"
 _TIDIED = (
+    (  # "top-1/top-5 accuracy: 89.3% / 99.1%": two names, and then two values
+        re.compile(
+            rf"\b{_ONE}(?:1|one)\s{{0,2}}(?:/|,|and|&|\+)\s{{0,2}}{_ONE}(?:5|five)\b(?P<words>[^\d\n]{{0,60}}?)"
+            r"(?P<one>\d[\d.]{0,12}\s?%?)\s{0,2}(?:/|,|and|&|;|\|)?\s{0,2}(?P<five>\d[\d.]{0,12}\s?%?)",
+            re.IGNORECASE,
+        ),
+        r"top1 \g<words>\g<one> ; top5 \g<words>\g<five>",
+    ),
+    (re.compile(r"\btop[\s_-]?five\b", re.IGNORECASE), "top5 "),
+    (re.compile(r"\btop[\s_-]?one\b", re.IGNORECASE), "top1 "),
+    (re.compile(r"\btop[\s-]k\b", re.IGNORECASE), "topk "),
+    (re.compile(r"\bk\s?=\s?([15])(?![\w.])"), r"top\1 "),
+    (re.compile(r"\b(?:5|five)[\s-](?:guesses|best|tries|likeliest|most\slikely)\b", re.IGNORECASE), "top5 "),
+    (re.compile(r"\b(?:1|one)\s(?:guess|try)\b", re.IGNORECASE), "top1 "),
     (re.compile(r"\btop[\s_-]?([15])(?:[\s_-](?=[a-z@(\d:=]))?", re.IGNORECASE), r"top\1 "),
     (re.compile(r"\b(acc|prec|accuracy|precision)\s?@\s?([15])\b", re.IGNORECASE), r"\1@\2"),
     (re.compile(r",? (?:grad_fn=<\w{1,60}>|device='?\w{1,20}(?::\d{1,3})?'?|dtype=[\w.]{1,20})"), ""),

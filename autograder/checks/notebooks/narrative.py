@@ -121,15 +121,21 @@ _ARTICLE = re.compile(
 _COMPARES = re.compile(
     r"\b(?:compar\w+|than|whereas|while|similar\w*|larger|smaller|less|lower|higher|both|differ\w*|agree\w*|consistent|"
     r"contrast|versus|vs|same|match\w*|in\s+line|close|however|but|half|twice|double|exceed\w*|more|likewise|though|"
-    r"although|only|bigger|greater|modest|relative\s+to|unlike|equal\w*|comparable)\b",
+    r"although|only|bigger|greater|modest|relative\s+to|unlike|equal\w*|comparable|times|third|quarter|fifth|sixth|"
+    r"tenth|fraction|each\s+other|as\s+(?:much|large|big|high|good|well)|agrees?)\b",
     re.IGNORECASE,
 )
 
 _BESIDE = re.compile(
-    r"\b(?:compar\w+|than|same\s+as|similar\s+to|in\s+contrast|larger|smaller)\b", re.IGNORECASE
+    r"\b(?:compar\w+|than|same\s+as|similar\s+to|in\s+contrast|larger|smaller|"
+    r"(?:half|twice|double|times|third|quarter|fifth|sixth|tenth|fraction)\s(?:of|the|as|what)|"
+    r"as\s(?:much|large|big|high|good)\sas)\b",
+    re.IGNORECASE,
 )
 _BOTH = re.compile(
-    r"\b(?:both|the\s+two)\s+(?:\w+\s+){0,2}(?:gains?|improvements?|numbers?|figures?|results?|values?|agree)\b",
+    r"\b(?:both|the\s+two)\s+(?:\w+\s+){0,2}(?:gains?|improvements?|numbers?|figures?|results?|values?|agree)\b|"
+    r"\b(?:far|close|different|near|apart|differ)\b[^.]{0,20}\beach\s+other\b|"
+    r"\bthe\s+(?:first|former)\b.{1,60}\bthe\s+(?:second|latter)\b",
     re.IGNORECASE,
 )
 
@@ -220,8 +226,18 @@ def _gains(lines: Sequence[tuple[str, bool]]) -> Iterator[Gain]:
 _ADDRESS = re.compile(r"https?://\S{1,2000}|\barxiv\.org/\S{1,200}", re.IGNORECASE)
 
 
+_ITS_AUTHORS = re.compile(  # whose figures are the article's
+    r"\b(?:article|blog|post|torch\s?vision|pytorch)(?:[’']s)?\s(authors?|researchers?)\b", re.IGNORECASE
+)
+_OF_ARTICLE = re.compile(
+    r"\b(authors?)\sof\s(?:the|this)\s(?:pytorch\s|torchvision\s)?(?:article|blog|post)", re.IGNORECASE
+)
+
+
 def _cues(sentence: str) -> list[tuple[int, Source]]:
     sentence = _ADDRESS.sub(lambda found: " " * len(found[0]), sentence)  # arxiv.org names nobody's figure
+    sentence = _ITS_AUTHORS.sub(lambda found: found[0][: -len(found[1])] + " " * len(found[1]), sentence)
+    sentence = _OF_ARTICLE.sub(lambda found: " " * len(found[1]) + found[0][len(found[1]) :], sentence)
     found = [(match.start(), Source.PAPER) for match in _PAPER.finditer(sentence)]
     found += [(match.start(), Source.ARTICLE) for match in _ARTICLE.finditer(sentence)]
     return sorted(found, key=lambda cue: cue[0])
@@ -272,13 +288,18 @@ def _single(sentence: str, match: re.Match[str], shared: str) -> tuple[int, floa
     if value >= 30 or (not unit and (_OTHER_UNIT.match(after) or "." not in match["number"])):
         return None  # the accuracy itself, a year, a count
     if not unit:
-        unit = shared
+        named = _METRIC.search(before) or _METRIC.search(after[:24])
+        unit = shared or (named[0] if named else "")
     if not unit or (_SETTING.search(before.rstrip("+±~≈−- ")) and not match["unit"]):
         return None
     if _RELATIVE.search(after[:12]) and "%" not in unit:
         return None
     sign = -1.0 if match["sign"] in ("−", "-") and before.rstrip("−-")[-1:].isspace() else 1.0
     return match.start(), sign * value, _tidy(unit)
+
+
+# "Acc@1 goes up by 0.33", "+0.34 for Acc@1": the metric's name is the unit; "accuracy" alone leaves it open.
+_METRIC = re.compile(r"\bacc(?:uracy)?\s?@\s?[15]\b|\btop[\s-]?[15]\b", re.IGNORECASE)
 
 
 def _near_unit(sentence: str) -> str:

@@ -12,6 +12,8 @@ import binascii
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from autograder.loaders.picture import PictureLimits, load_picture
 from autograder.loaders.problems import Malformed
 
 MOST_PLOTS = 500
+MOST_SHOWN = 12  # on a reading sheet
 MOST_PIXELS_IN_ALL = 200_000_000  # decoded of one notebook
 BLANK_SHARE = 0.0005  # a picture with fewer pixels than this off its commonest colour shows nothing
 LOOKED_AT = 1_000_000  # so many pixels, spread over a larger picture
@@ -71,6 +74,19 @@ def read_plots(notebook: Notebook) -> tuple[Plot, ...]:
                 )
             )
     return tuple(found)
+
+
+def pictures(notebook: Notebook, most: int = MOST_SHOWN) -> Iterator[tuple[str, bytes]]:
+    """The first ``most`` pictures, each with a caption; their bytes as they came, not looked into."""
+    found = (
+        (cell.number, data)
+        for cell in notebook.cells
+        for output in cell.outputs
+        for data in _pictures(output.data)
+    )
+    for count, (cell, data) in enumerate(islice(found, most), start=1):
+        with suppress(binascii.Error, ValueError):
+            yield f"picture {count}, cell {cell}", base64.b64decode(data, validate=True)
 
 
 def _pictures(data: object) -> Iterator[str]:

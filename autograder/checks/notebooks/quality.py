@@ -33,7 +33,11 @@ _NO_SOURCE = re.compile(  # badges, and where the notebook itself lies
     r"colab\.research\.google\.com|img\.shields\.io|mybinder\.org|kaggle\.com/kernels/welcome|localhost|127\.0\.0\.1",
     re.IGNORECASE,
 )
-_HEADS_SOURCES = re.compile(r"\b(?:sources?|references?|bibliography|citations?|credits?|literature)\b", re.I)
+_HEADS_SOURCES = re.compile(
+    r"\b(?:sources?|references?|bibliography|citations?|credits?|literature|quellen|literatur|fuentes|referencias|"
+    r"bibliograf[ií]a|r[eé]f[eé]rences)\b",
+    re.IGNORECASE,
+)
 
 
 # --- plots -------------------------------------------------------------------------------------------

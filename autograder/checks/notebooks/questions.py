@@ -128,7 +128,46 @@ def find_answers(notebook: Notebook, questions: Sequence[Question]) -> tuple[Ans
             if anchor.strength >= 2
         }
         chosen.append(_best(question, blocks, anchors[order], others))
-    return tuple(chosen)
+    taken = {anchor.at for found in anchors for anchor in found if anchor.strength >= 2}
+    return tuple(
+        _further_down(question, blocks, found, taken) or answer
+        if answer.status in (Status.EMPTY, Status.TEMPLATE)
+        else answer
+        for question, found, answer in zip(questions, anchors, chosen, strict=True)
+    )
+
+
+def _further_down(
+    question: Question, blocks: Sequence[Block], anchors: Sequence[_Anchor], taken: set[int]
+) -> Answer | None:
+    """The answer of the same number in a list below a list of questions, if there is one."""
+    for anchor in anchors:
+        own = blocks[anchor.at]
+        number = _number_of(own)
+        last = max(at for at in taken | {anchor.at} if blocks[at].cell == own.cell)
+        near = [
+            at
+            for at in range(last + 1, len(blocks))
+            if blocks[at].cell <= own.cell + _ANSWERS_WITHIN and at not in taken
+        ]
+        for at in near if number else ():
+            if _number_of(blocks[at]) != number or blocks[at].text.rstrip().endswith("?"):
+                continue
+            text = _beyond_question(question, blocks[at])
+            if kept := _kept(question, text):
+                return _given(question, [(kept, blocks[at].cell)], "the same number further down")
+    return None
+
+
+_TELLING = frozenset(("paragraph", "item", "quote", "table"))
+_ANSWERS_WITHIN = 2  # cells below a list of questions
+
+
+def _number_of(block: Block) -> str:
+    label = _LABEL.match(block.text[:100])
+    if block.label:
+        return block.label.casefold()
+    return label["number"].casefold() if label and (label["end"].strip() or label["word"]) else ""
 
 
 def _all_blocks(notebook: Notebook) -> Iterator[Block]:
@@ -173,11 +212,32 @@ def _strength(
             number = 0  # "a ..." is a word more often than a number
     elif block.label and block.label.casefold() in numbers:
         number = 1
-    pattern = 3 if (titled or len(head) < 120) and any(one.search(head[:300]) for one in patterns) else 0
+    line = head[:300] if titled or len(head) < 120 else opening_question(head)
+    lines = [one for one in (line, _bold_label(block)) if one]
+    pattern = 3 if any(one.search(line) for one in patterns for line in lines) else 0
     if label and numbers and label["number"].casefold() not in numbers and (label["word"] or label["tight"]):
         return 0, ""  # it is another question, whatever words they share
     how = "its words" if words else "its number" if number else "its heading"
     return words + number + pattern, how
+
+
+def _bold_label(block: Block) -> str:
+    """``**Shapes:** the images are …``: what stands in bold before the answer."""
+    found = _BOLD.match(block.raw)
+    return found[1].strip(" .:–—-") if found else ""
+
+
+_BOLD = re.compile(r"\s*(?:\*\*|__)([^*_\n]{2,120})(?:\*\*|__)[\s:.–—-]")
+
+
+def opening_question(text: str) -> str:
+    """The question that a block begins with, with its answer behind it; "" where it begins with none."""
+    first = next(iter(sentences(_ASKED.sub("", text[:400]))), "")
+    return first if first.endswith("?") and len(first) <= _LONGEST_QUESTION else ""
+
+
+_ASKED = re.compile(r"^\s*(?:q|question)\s*[:.)–—-]+\s*", re.IGNORECASE)
+_LONGEST_QUESTION = 240
 
 
 def _tokens(text: str) -> frozenset[str]:
@@ -205,11 +265,13 @@ def _answer(question: Question, blocks: Sequence[Block], anchor: _Anchor, others
     own = blocks[anchor.at]
     parts: list[tuple[str, int]] = [(_beyond_question(question, own), own.cell)]
     comments: list[tuple[str, int]] = []
-    crossed = 0
+    crossed, parts_begun = 0, False
     for at in range(anchor.at + 1, len(blocks)):
         block = blocks[at]
-        if at in others or _ends_section(own, block):
+        below = block.kind == own.kind == "heading" and block.level > own.level
+        if (at in others and (parts_begun or not below)) or _ends_section(own, block):
             break
+        parts_begun = parts_begun or block.kind in _TELLING
         if block.kind == "cell":
             crossed += 1
             if crossed > 2 or any(_kept(question, text) for text, _ in parts):
@@ -218,6 +280,7 @@ def _answer(question: Question, blocks: Sequence[Block], anchor: _Anchor, others
             comments.append((block.text, block.cell))
         else:
             parts.append((block.text, block.cell))
+    parts = _from_label(parts)
     written = [(kept, cell) for text, cell in parts if (kept := _kept(question, text))]
     how = anchor.how
     if not written:
@@ -229,6 +292,22 @@ def _answer(question: Question, blocks: Sequence[Block], anchor: _Anchor, others
             question.key, Status.TEMPLATE if untouched else Status.EMPTY, where=(own.cell,), how=anchor.how
         )
     return _given(question, written, how)
+
+
+def _from_label(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """From "Your answer:" on, where that stands: what is above it is the question's own text."""
+    for at, (text, cell) in enumerate(parts):
+        label = _YOUR_ANSWER.search(text)
+        if label is not None:
+            return [(text[label.start() :], cell), *parts[at + 1 :]]
+    return parts
+
+
+_YOUR_ANSWER = re.compile(
+    r"^[\s>*_#-]*(?:(?:my|the|your|our)\s+)?(?:answer|ans|response|antwort)\s*[:–—]|"
+    r"^[\s>*_#-]*(?:my|your)\s+answer\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _given(question: Question, written: Sequence[tuple[str, int]], how: str) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from autograder.checks.notebooks.prose import Block, count_words, read_prose
-from autograder.checks.notebooks.questions import Answer, Question, Status, find_answers
+from autograder.checks.notebooks.questions import Answer, Question, Status, find_answers, opening_question
 from autograder.loaders.notebook import Notebook
 from autograder.manifest import Prompt
 from autograder.outcome import CheckFailed
@@ -82,16 +82,19 @@ def _words(text: str) -> Iterator[str]:
 
 def _titles(notebook: Notebook) -> list[str]:
     """What stands in the notebook's Markdown like a question."""
-    titles = dict.fromkeys(block.text for block in read_prose(notebook).blocks if _asks(block))
+    titles = dict.fromkeys(asked for block in read_prose(notebook).blocks if (asked := _asks(block)))
     return list(titles)[:_MOST_OWN]
 
 
-def _asks(block: Block) -> bool:
+def _asks(block: Block) -> str:
+    """The question that a block is, or that it begins with: its answer may stand right behind it."""
     text = block.text.strip()
-    if block.kind in ("code", "table", "quote") or len(text) > _MOST_QUESTION_CHARS or count_words(text) < 2:
-        return False
+    if block.kind in ("code", "table", "quote"):
+        return ""
     titled = block.kind == "heading" or block.is_strong
-    return text.endswith("?") or (titled and _NUMBERED.match(text) is not None)
+    whole = text.endswith("?") or (titled and _NUMBERED.match(text) is not None)
+    asked = text if whole and len(text) <= _MOST_QUESTION_CHARS else opening_question(text)
+    return asked if count_words(asked) >= 2 else ""
 
 
 def require_answer(asked: Asked) -> str:

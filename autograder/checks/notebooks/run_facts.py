@@ -30,10 +30,10 @@ def gather(
     return RunFacts(
         accuracies=(
             *_printed(series, "accuracy"),
-            *_printed(series, "top5"),
             *_printed(series, "error"),
             *computed,
         ),
+        top5=tuple(_printed(series, "top5")),
         losses=tuple(_printed(series, "loss")),
         epochs=(*epochs, *_set(source.epochs)),
         learning_rates=(*rates, *_set(source.learning_rates)),

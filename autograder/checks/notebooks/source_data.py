@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autograder.checks.notebooks import source_library as library
 from autograder.checks.notebooks.source_facts import LeakKind, Split
-from autograder.checks.notebooks.source_functions import ClassRef
+from autograder.checks.notebooks.source_functions import ClassRef, Partial
 from autograder.checks.notebooks.source_values import UNKNOWN, Value, as_part, sequence, union, with_split
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _fastai_loaders(run: Reader, call: Call) -> Value | None:
     elif call.name == "from_folder":
         train, valid = _from_folder(call)
     else:
-        train, valid = _from_block(call)
+        train, valid = _from_block(run, call)
     train, valid = replace(train, data="loader"), replace(valid, data="loader")
     entries = {
         "train": train,
@@ -252,26 +252,48 @@ def _from_folder(call: Call) -> tuple[Value, Value]:
     )
 
 
-def _from_block(call: Call) -> tuple[Value, Value]:
+def _from_block(run: Reader, call: Call) -> tuple[Value, Value]:
     """Of a DataBlock, or from a list of files: the splitter says which images are trained on."""
-    source = Value(origins=union(call.values))
+    source = _items(run, call)
     block = call.owner.entries if call.owner else {}
     splitter = block.get("splitter") or call.kwargs.get("splitter")
-    by_folder = splitter is not None and splitter.made_by.endswith("GrandparentSplitter")
-    if by_folder and splitter is not None:
+    made = splitter.made_by.rpartition(".")[2] if splitter is not None else ""
+    if splitter is not None and made == "GrandparentSplitter":
         names = splitter.entries
         train = library.folder_split(names["train_name"].word) if "train_name" in names else Split.TRAIN
         valid = library.folder_split(names["valid_name"].word) if "valid_name" in names else Split.VALID
         return with_split(source, train or Split.TRAIN, part=False), with_split(
             source, valid or Split.VALID, part=False
         )
-    return _both(source), _both(source)
+    # A splitter of one's own, or a table, may well keep the test images apart.
+    told = splitter is not None and not splitter.is_none and made != "RandomSplitter"
+    sure = not told and call.name not in ("from_df", "from_csv")
+    return _both(source, certain=sure), _both(source, certain=sure)
 
 
-def _both(path: Value) -> Value:
+def _items(run: Reader, call: Call) -> Value:
+    """What the loaders' items come from: a list of files says more than the folder that it lies in."""
+    files = call.argument(1, "fnames") if call.name in _FROM_FILES else None
+    if files is not None and files.origins:
+        return files
+    source = Value(origins=union(call.values))
+    getter = call.owner.entries.get("get_items") if call.owner else None
+    if getter is not None and isinstance(getter.target, Partial):  # partial(get_image_files, folders=…)
+        split = library.folder_split(getter.target.kwargs.get("folders", UNKNOWN).word)
+        return with_split(source, split, part=False) if split is not None else source
+    if getter is not None and getter.target is not None:
+        given = run.call(getter, [source], {})
+        return Value(origins=given.origins) if given.origins else source
+    return source
+
+
+_FROM_FILES = frozenset("from_path_func from_path_re from_name_func from_name_re from_lists".split())
+
+
+def _both(path: Value, *, certain: bool = True) -> Value:
     """All of an archive that holds the test images as well is train and test together."""
     origins = {
-        replace(o, split=Split.BOTH)
+        replace(o, split=Split.BOTH, certain=o.certain and certain)
         if o.split is Split.ALL and not o.weights and o.name in library.FASTAI_WITH_TEST.values()
         else o
         for o in path.origins

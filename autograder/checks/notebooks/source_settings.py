@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
 from autograder.checks.notebooks import source_library as library
+from autograder.checks.notebooks.source_facts import LeakKind, Split
 from autograder.checks.notebooks.source_values import Value, union
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ _ACCURACY = re.compile(r"\bacc(?:uracy)?\b|\btop-?[15]\b|\bcorrect\b", re.IGNORE
 _GOAL = re.compile(
     r"goal|target|should|expect|at least|need|want|require|threshold|baseline|random|aim", re.IGNORECASE
 )
+_SAYS_TEST = re.compile(r"\btest(?!ed|er)|held[\s-]?out|unseen", re.IGNORECASE)
+_SAYS_MORE = re.compile(r"train|val|loss", re.IGNORECASE)
 _PERCENT = re.compile(r"(?<![\w.])(?:(\d{1,3}(?:\.\d{1,4})?)\s*%|(0\.\d{1,6}|\d{2}\.\d{1,4})(?![\w%]))")
 
 
@@ -30,6 +34,7 @@ def recognise(run: Reader, call: Call) -> Value | None:
         record.named(record.schedulers, name, call.place)
     elif name == "print":
         _printed(run, call)
+        _told_as_test(run, call)
     elif name in library.DOWNLOADS:
         _downloaded(run, call)
     elif name == "compile":
@@ -76,6 +81,31 @@ def _printed(run: Reader, call: Call) -> None:
         return
     if float(found[1] or found[2]) not in (0.0, 1.0, 100.0):
         run.record.named(run.record.hard_coded, text, call.place)
+
+
+def _told_as_test(run: Reader, call: Call) -> None:
+    """“Test accuracy” in words, and a value that was worked out from the whole training set beside them.
+
+    Not within a function: one that says "Test:" of whatever it is given may be asked for both parts.
+    """
+    origins = [origin for origin in union(call.args) if not origin.weights]
+    whole = bool(origins) and all(origin.split is Split.TRAIN and not origin.part for origin in origins)
+    if run.stack or not whole:
+        return
+    said = " ".join(
+        node.value
+        for node in ast.walk(call.node)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )[:500]
+    if not _ACCURACY.search(said) or not _SAYS_TEST.search(said) or _SAYS_MORE.search(said):
+        return
+    source = min(origins, key=lambda origin: (origin.place.cell, origin.place.line))
+    sure = run.doubt == 0 and all(origin.certain for origin in origins)
+    why = (
+        f"What is printed as the test's accuracy comes from the training set: {source.name} is read in "
+        f"{source.place.describe()}."
+    )
+    run.record.leak(LeakKind.TEST_IS_TRAIN, call.place, sure, why)
 
 
 def _downloaded(run: Reader, call: Call) -> None:

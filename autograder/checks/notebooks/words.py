@@ -17,9 +17,10 @@ from autograder.checks.notebooks.found import Quantity, Split
 _PARTS = re.compile(r"@?\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 
 _ACCURACY = frozenset(
-    "acc accs accu accur accuracy accuracies acuracy accurracy accruacy genauigkeit".split()
+    "acc accs accu accur accuracy accuracies acuracy accurracy accruacy genauigkeit exactitud precisión "
+    "exactitude acurácia accuratezza nauwkeurigheid".split()
 )
-_LOSS = frozenset("loss losses nll cost perplexity".split())
+_LOSS = frozenset("loss losses nll cost perplexity verlust verluste pérdida perdida perte".split())
 _ERROR = frozenset("err error errors".split())
 _OTHER = frozenset(
     "f1 fscore precision recall auc auroc mse mae rmse iou dice kappa specificity sensitivity support map "
@@ -27,8 +28,8 @@ _OTHER = frozenset(
     "temperature gamma alpha beta epsilon eps dropout patience confidence probability prob".split()
 )
 _SPLIT_WORDS: tuple[tuple[Split, str], ...] = (
-    ("train", "train training trn trained trainset trainloader traindl 训练 训练集"),
-    ("test", "test testing tst tests testset testloader testdl heldout unseen 测试 测试集"),
+    ("train", "train training trn trained trainset trainloader traindl entrenamiento 训练 训练集"),
+    ("test", "test testing tst tests testset testloader testdl heldout unseen prueba testdaten 测试 测试集"),
     ("valid", "val valid validation vld validate validating dev valset valloader validloader validset"),
     ("valid", "验证 验证集"),
 )
@@ -58,13 +59,15 @@ _BETWEEN = frozenset(
     "tensor array numpy np float float16 float32 float64 double torch device tensorbase item validation "
     "correct correctly classified predictions predicted prediction unseen new held out using our fastai "
     "stochastic gradient descent sgd adam metric metrics result results top1 here loader ema swa tta "
-    "fraction ratio running cumulative single".split()
+    "fraction ratio running cumulative single en del conjunto de auf dem im der den".split()
 )
 _GLUED = re.compile(
     r"(train|training|trn|test|testing|tst|valid|validation|val|dev|avg|mean|running|epoch|batch|best|final"
     r"|total|overall|last|cur|current|max)(?:set)?"
     r"(acc|accs|accuracy|loss|losses|err|error)"
 )
+_GERMAN = re.compile(r"(test|trainings?|validierungs)(genauigkeit|verlust)")
+_IN_ENGLISH = {"trainings": "train", "training": "train", "validierungs": "valid"}
 _CHINESE = (("准确率", "acc"), ("精度", "acc"), ("损失", "loss"))
 _CHINESE_SPLITS: tuple[tuple[str, Split], ...] = (("测试", "test"), ("训练", "train"), ("验证", "valid"))
 
@@ -92,11 +95,13 @@ def word(text: str) -> Word:
     parts = [part.lower() for part in _PARTS.findall(text)]
     if len(parts) == 1 and (glued := _GLUED.fullmatch(parts[0])):
         parts = [glued[1], glued[2]]
+    if len(parts) == 1 and (glued := _GERMAN.fullmatch(parts[0])):
+        parts = [_IN_ENGLISH.get(glued[1], glued[1]), glued[2]]
     for chinese, meant in _CHINESE:
         if chinese in text:
             parts.append(meant)
     known = set(parts) | {text.lower()}
-    split = next((_SPLITS[part] for part in parts if part in _SPLITS), None)
+    split = next((_SPLITS[part] for part in (*parts, text.lower()) if part in _SPLITS), None)
     if split is None:
         split = next((meant for chinese, meant in _CHINESE_SPLITS if chinese in text), None)
     quantity = _quantity(parts, known)

@@ -180,7 +180,7 @@ LINES = [
     ("Learning rate: 0.1 accuracy 98.2", "accuracy unknown 0.982"),
     ("accuracy computed in 3.2 s", ""),
     ("Accuracy time: 3.2", ""),
-    ("Accuracy (k=5): 0.98", ""),
+    ("Accuracy (k=5): 0.98", "top5 unknown 0.98"),
     ("Loss/Acc: 0.3/0.9", ""),
     ("Loss, Acc: 0.3, 0.9", ""),
     ("val_accuracy improved from 0.97 to 0.98, saving model to best.h5", ""),
