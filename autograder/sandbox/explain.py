@@ -61,11 +61,13 @@ _MODULE = re.compile(r"module '([\w.]+)' has no attribute")
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What is known without the sandbox: the submission's files, and what its homework forbids and why."""
+    """What is known without the sandbox: the submission's files, what its homework forbids and why, and the
+    interpreter of the environment that its code runs in, "" for ours."""
 
     sources: Sources = field(default_factory=Sources)
     forbidden: tuple[str, ...] = ()
     reason: str = ""
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def explain(
     where = _where(found, trusted.sources)
     if found.type == "ModuleUnavailable":
         return _unavailable(found, doing, where, trusted)
-    if fault := fault_behind(found.type):
+    if fault := fault_behind(found.type, trusted.python):
         raise fault
     shown, types = _name(found)
     said = harmless(found.text, trusted.sources) if types[0] in _SPEAKING else ""

@@ -111,7 +111,7 @@ _KNOWN: tuple[_Known, ...] = (
     ),
     _Known(
         "RuntimeError",
-        r"expected scalar type|must have the same dtype|Found dtype",
+        r"expected (scalar type|target dtype)|must have the same dtype|Found dtype",
         "Two tensors of different types meet here: labels of classes are .long(), images and "
         "weights .float().",
     ),
@@ -128,16 +128,6 @@ _KNOWN: tuple[_Known, ...] = (
     ),
     _Known(
         "TypeError", r"unexpected keyword argument 'verbose'", "torch has dropped verbose=: leave it out."
-    ),
-    _Known(
-        "ImportError",
-        r"No module named '(tensorflow|keras)'",
-        "Nothing that needs {0} can be run where you are graded; PyTorch can.",
-    ),
-    _Known(
-        "ImportError",
-        r"No module named 'google",
-        "This module is Colab's alone.",
     ),
     # names that NumPy or Python 3 took away
     _Known(

@@ -15,13 +15,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from autograder.loaders.notebook import Cell, Notebook, NotebookLimits, load_notebook
+from autograder.loaders.notebook import Cell, Notebook, NotebookLimits, Output, load_notebook
 from autograder.loaders.problems import Malformed
-from autograder.outcome import LimitExceeded, ProcessEnded, SubmissionProblem
+from autograder.outcome import Fault, LimitExceeded, ProcessEnded, SubmissionProblem
 from autograder.sandbox.explain import explain, limit_behind
 from autograder.sandbox.openbox import OpenBox
 from autograder.sandbox.policy import BoxLimits
@@ -35,6 +35,9 @@ _JUDGED_AFTER_S = 10.0  # of training, before its rate says anything: caches fil
 _HOPELESS = 1.25  # times what is left: a prediction that far beyond it isn't noise
 _FIRST_LINE = 60  # characters of a cell's first line in a message
 _MOST_USES, _USE_CHARS = 500, 300
+_MOST_NAMES, _NAME_CHARS = 2_000, 100
+_MOST_OUTPUTS = 50_000  # of all cells together; a loop that shows a picture in each step is cut at 400 a cell
+_LONGEST_S = 7 * 24 * 3600.0  # that a prediction tells; what says more was made up
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class TooSlow(LimitExceeded):
 
     def __init__(self, predicted_s: float, left_s: float, epochs: int) -> None:
         super().__init__("notebook_wall_s", left_s, doing=f"a training of {epochs} epochs")
+        predicted_s = min(predicted_s, _LONGEST_S)
         self.message = (
             f"A training of {epochs} epochs would take about {predicted_s / 60:.0f} more minutes on this "
             f"machine, by the rate of its first steps; {left_s / 60:.0f} were left."
@@ -130,15 +134,26 @@ class NotebookModule(Module):
         super().__init__(path, open_box, limits)
         self._notebook, self._plan = notebook, plan
         self._done: NotebookRun | None = None
+        self._fault: Fault | None = None
 
     @property
     def run(self) -> NotebookRun:
-        """The run, made now if it wasn't; whatever the notebook does, there is one."""
+        """The run, made now if it wasn't; whatever the notebook does, there is one.
+
+        Raises the fault that ended it, each time: a run that takes half an hour is not made again for each
+        test that asks for it, but once when the grading is tried once more.
+        """
+        if self._fault is not None:
+            raise self._fault
         if self._done is None:
             self.close()
-            self._box = self._open()
-            self._done = _Runner(self.path, self._notebook, self._plan, self._box).run()
-            self.names = self._ask_names(self._box)
+            try:
+                self._box = self._open()
+                self._done = _Runner(self.path, self._notebook, self._plan, self._box).run()
+                self.names = self._ask_names(self._box)
+            except Fault as fault:
+                self._fault = fault
+                raise
         return self._done
 
     def load(self) -> None:
@@ -146,6 +161,8 @@ class NotebookModule(Module):
         run = self.run
         if self._box is not None and self._box.alive:
             return
+        if self._box is not None and self._box.fault is not None:
+            raise self._box.fault  # ours, so the tests after it are tried again too
         if run.stopped is not None:
             raise run.stopped
         raise ProcessEnded(
@@ -162,7 +179,7 @@ class NotebookModule(Module):
         except SubmissionProblem:
             box.kill()
             return ()
-        return _strings(reply.get("names"))
+        return tuple(name[:_NAME_CHARS] for name in _strings(reply.get("names"))[:_MOST_NAMES])
 
 
 class _Runner:
@@ -171,7 +188,8 @@ class _Runner:
     def __init__(self, path: str, notebook: Notebook, plan: RunPlan, box: OpenBox) -> None:
         self._path, self._notebook, self._plan, self._box = path, notebook, plan, box
         self._started = time.monotonic()
-        self._outputs: dict[int, list[Any]] = {}
+        self._outputs: dict[int, tuple[Output, ...]] = {}
+        self._room, self._outputs_left = NotebookLimits().max_kept_chars, _MOST_OUTPUTS
         self._so_far: list[Any] = []
         self._runs: list[CellRun] = []
         self._uses: Any = []
@@ -218,7 +236,7 @@ class _Runner:
                 on_progress=self._on_progress,
             )
         except SubmissionProblem as problem:
-            self._outputs[cell.number] = self._so_far
+            self._outputs[cell.number] = self._read_outputs(self._so_far)
             self._box.kill()
             self._stopped = self._named(problem, doing, soft)
             return CellRun(cell.number, CellEnd.KILLED, time.monotonic() - started, self._stopped)
@@ -226,10 +244,10 @@ class _Runner:
 
     def _ended(self, cell: Cell, reply: Any, doing: str, soft: float, seconds: float) -> CellRun:
         reply = reply if isinstance(reply, dict) else {}
-        self._outputs[cell.number] = reply.get("outputs", [])
+        self._outputs[cell.number] = self._read_outputs(reply.get("outputs"))
         self._uses = reply.get("uses", self._uses)
         self._training = reply.get("training") or self._training
-        if reply.get("interrupted") is True:
+        if reply.get("interrupted") is True and seconds >= soft:
             return CellRun(cell.number, CellEnd.INTERRUPTED, seconds, self._too_long(doing, soft))
         if "raised" in reply:
             # Nothing hidden has come into this box, so what the exception says gives nothing away.
@@ -269,32 +287,45 @@ class _Runner:
         limit, allowed = ("notebook_wall_s", self._plan.wall_s) if whole else ("cell_wall_s", allowed_s)
         return LimitExceeded(limit, allowed, doing=doing)
 
-    def _executed(self) -> Notebook:
-        """The notebook with this run's outputs, read through the same door as a file from a student."""
-        cells = [_as_json(cell, self._outputs.get(cell.number, [])) for cell in self._notebook.cells]
-        try:
-            return _read(cells)
-        except Malformed:  # of a cell that forged what our own code sends; it is left without outputs
-            kept = [_as_json(cell, self._sound(cell)) for cell in self._notebook.cells]
-            return _read(kept)
+    def _read_outputs(self, raw: Any) -> tuple[Output, ...]:
+        """A cell's outputs, read through the same door as a file from a student.
 
-    def _sound(self, cell: Cell) -> list[Any]:
-        outputs = self._outputs.get(cell.number, [])
+        What forged outputs hold that no notebook may hold costs the cell all of them. There is room for as
+        much as a file may have, in all cells together.
+        """
+        limits = NotebookLimits()
+        limits = replace(
+            limits,
+            max_outputs=min(limits.max_outputs, max(self._outputs_left, 0)),
+            max_kept_chars=max(self._room, 0),
+        )
+        cell = {"cell_type": "code", "source": "", "outputs": raw if isinstance(raw, list) else []}
         try:
-            _read([_as_json(cell, outputs)])
-        except Malformed:
-            return []
+            written = json.dumps({"nbformat": 4, "cells": [cell]}).encode()
+            outputs = load_notebook(written, "the executed notebook", limits).cells[0].outputs
+        except (Malformed, RecursionError, ValueError):
+            return ()
+        self._outputs_left -= len(outputs)
+        self._room -= sum(_chars(output) for output in outputs)
         return outputs
 
+    def _executed(self) -> Notebook:
+        """The notebook with this run's outputs."""
+        return Notebook(
+            tuple(
+                replace(
+                    cell,
+                    execution_count=None,
+                    outputs=self._outputs.get(cell.number, ()),
+                    attachments={},
+                )
+                for cell in self._notebook.cells
+            )
+        )
 
-def _read(cells: list[dict[str, Any]]) -> Notebook:
-    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
-    return load_notebook(json.dumps(document).encode(), "the executed notebook", NotebookLimits())
 
-
-def _as_json(cell: Cell, outputs: list[Any]) -> dict[str, Any]:
-    written: dict[str, Any] = {"cell_type": cell.kind, "source": cell.source, "metadata": {}}
-    return written | {"outputs": outputs, "execution_count": None} if cell.kind == "code" else written
+def _chars(output: Output) -> int:
+    return len(output.text) + sum(map(len, output.data.values()))
 
 
 def _not_run(cell: Cell) -> CellRun:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from autograder.outcome import LimitExceeded, ProcessEnded, SandboxFault, SubmissionProblem
+from autograder.outcome import Fault, LimitExceeded, ProcessEnded, SandboxFault, SubmissionProblem
 from autograder.sandbox import wire
 from autograder.sandbox.backend import Jail
 from autograder.sandbox.channel import Channel, DeadlineExceeded
@@ -53,6 +53,7 @@ class OpenBox:
         self._first_try, self._kills = first_try, kills()
         self.guard = Guard(jail, limits)
         self.alive, self._owned_up = True, False
+        self.fault: Fault | None = None  # that ended it, if one did
 
     def ask(  # noqa: PLR0913  (what is asked, and what to do while and after the answer is late)
         self,
@@ -97,9 +98,12 @@ class OpenBox:
         self, channel: Channel, seconds: float, on_progress: OnProgress | None
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         started, messages = time.monotonic(), 0
+        most = self.limits.message_mib * MIB
+        if on_progress is not None:  # what tells of a running cell, and its answer, have no arrays
+            most = min(most, wire.MAX_JSON_BYTES)
         while True:
             left = started + seconds - time.monotonic()
-            answer = channel.receive(self.limits.message_mib * MIB, seconds=max(left, 0.0))
+            answer = channel.receive(most, seconds=max(left, 0.0))
             if on_progress is None or "progress" not in answer[0]:
                 return answer
             messages += 1
@@ -143,7 +147,8 @@ class OpenBox:
 
     def _give_up(self, message: str, remedy: str) -> NoReturn:
         self.kill()
-        raise SandboxFault(message, remedy=remedy)
+        self.fault = SandboxFault(message, remedy=remedy)
+        raise self.fault
 
     def kill(self) -> None:
         """End the box. Raises SandboxFault where it had ended already through us."""
@@ -158,15 +163,17 @@ class OpenBox:
             return
         self.alive, self._owned_up = False, True  # another try gets another box
         if watchdog is not None:
-            raise SandboxFault(
+            self.fault = SandboxFault(
                 f"The watchdog of a sandbox failed: {type(watchdog).__name__}: {watchdog}.",
                 remedy="Report this with the traceback; the grading was not counted.",
-            ) from watchdog
-        raise SandboxFault(
+            )
+            raise self.fault from watchdog
+        self.fault = SandboxFault(
             "What a sandbox ran on died, and the sandbox with it.",
             remedy="Grade again; if it happens again, look in the machine's log for an out-of-memory kill "
             "or for a container engine that was stopped.",
         )
+        raise self.fault
 
     def close(self) -> str:
         """End the box; returns what it printed. Raises SandboxFault if its guard failed and nobody knows."""

@@ -52,7 +52,7 @@ class Submission:
         self._backend, self._tree, self._limits, self._clock = backend, tree, limits, clock
         self._first_try = first_try  # then what is only suspicious counts as ours: it is tried once more
         spec = backend.spec
-        self._trusted = Trusted(Sources(tree), spec.unavailable, spec.unavailable_reason)
+        self._trusted = Trusted(Sources(tree), spec.unavailable, spec.unavailable_reason, spec.python)
         self._modules: dict[str, Module] = {}
 
     def module(self, path: str) -> Module:

@@ -19,7 +19,7 @@ from autograder.outcome import EnvironmentFault
 from autograder.sandbox.vision import IMAGES, NAME, OPERATORS, OperatorMissing, install, why_unloadable
 
 REINSTALL = (
-    "Delete the environment {environment!r} and run `scripts/environment torch` where PyTorch's own index "
+    "Delete the environment '{environment}' and run `scripts/environment torch` where PyTorch's own index "
     "can be reached: it takes both from there."
 )
 _ENGINE = Path(__file__).resolve().parents[2]
@@ -61,20 +61,27 @@ def examined() -> Pair:
     return Trial(pair).result() if pair.complete else pair
 
 
-def fault_behind(exception: str) -> EnvironmentFault | None:
+@cache
+def examined_in(python: str) -> Pair:
+    """The pair of an assignment's own environment, whose interpreter this is, after it was tried."""
+    return Trial(Pair("", ""), python).result()
+
+
+def fault_behind(exception: str, python: str = "") -> EnvironmentFault | None:
     """The fault of ours behind an exception that student code reports to have raised, if there is one.
 
-    Student code may say whatever it likes, so this is believed only where the pair really doesn't fit.
+    Student code may say whatever it likes, so this is believed only where the pair really doesn't fit, in the
+    environment that the code ran in: ``python`` is its interpreter, "" for ours.
     """
     if exception != OperatorMissing.__name__:
         return None
-    pair = examined()
+    pair = examined_in(python) if python else examined()
     if not pair.operators and not pair.images:
         return None
     return EnvironmentFault(
         f"The submission needs a part of torchvision that can't be loaded here: torch {pair.torch} and "
         f"torchvision {pair.torchvision} were not built for each other ({pair.operators or pair.images}).",
-        remedy=REINSTALL.format(environment=sys.prefix),
+        remedy=REINSTALL.format(environment=Path(python).parent.parent if python else sys.prefix),
     )
 
 
@@ -92,10 +99,10 @@ vision_pair.answer()
 class Trial:
     """A process that tries the pair, started at once, so that other things can be done meanwhile."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, python: str = "") -> None:
         self._pair = pair
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-B", "-W", "ignore", "-c", _BOOT, str(_ENGINE)],
+            [python or sys.executable, "-I", "-B", "-W", "ignore", "-c", _BOOT, str(_ENGINE)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -128,7 +135,8 @@ def answer() -> None:
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(f"{NAME} is listed as installed, but it can't be found")
     folder = Path(spec.submodule_search_locations[0])
-    found = {"operators": why_unloadable(folder, OPERATORS), "images": why_unloadable(folder, IMAGES)}
+    found = {"torch": _version("torch"), "torchvision": _version(NAME)}
+    found |= {"operators": why_unloadable(folder, OPERATORS), "images": why_unloadable(folder, IMAGES)}
     install()
     try:
         _use()

@@ -222,6 +222,8 @@ def _serve_holder(channel: Channel, loader: Loader) -> None:
     modules: dict[str, ModuleType] = {}
     ended: dict[int, int] = {}
     kernel: Kernel | None = None
+    # A child that student code forks would keep the channel open, and nobody would see this process die.
+    os.register_at_fork(after_in_child=channel.close)
     with contextlib.suppress(EOFError):
         while True:
             request, _ = channel.receive(_REQUEST_BYTES)
@@ -414,8 +416,16 @@ def _answer(body: Callable[[], dict[str, Any]], loader: Loader) -> dict[str, Any
 def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
     """What the trusted side is told of an exception: plain text, capped, and where in the student's files.
 
-    It quotes no source: the trusted side has the files as they were handed in.
+    It quotes no source: the trusted side has the files as they were handed in. Of an exception whose class
+    lies about its own name, it tells no more than that there was one.
     """
+    try:
+        return _told(error, loader)
+    except BaseException:
+        return {"type": "", "bases": [], "text": "", "frames": [], "replaced": []}
+
+
+def _told(error: BaseException, loader: Loader) -> dict[str, Any]:
     tree = f"{loader.tree}/"
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and isinstance(error.filename, str):
@@ -423,15 +433,21 @@ def _report(error: BaseException, loader: Loader) -> dict[str, Any]:
     own = [place for place in places if place[0].startswith((tree, _CELL))]
     frames = [[_shown(name).removeprefix(tree), line] for name, line in own]
     try:
-        text = str(error)
+        text = _plain(str(error))
         if len(text) > _TEXT:
             text = f"{text[:_TEXT]} … ({len(text) - _TEXT:,} more characters)"
     except BaseException:  # an exception of the student's own may not know its text
         text = ""
+    builtin = [base for base in type(error).__mro__ if base.__module__ == "builtins"]
     return {
-        "type": type(error).__name__[:100],
-        "bases": [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins"],
+        "type": _plain(type(error).__name__)[:100],
+        "bases": [_plain(base.__name__) for base in builtin],
         "text": text.encode("utf-8", "replace").decode("utf-8"),
         "frames": frames[-_FRAMES:],
         "replaced": loader.replaced[:50],
     }
+
+
+def _plain(text: str) -> str:
+    """The text as a `str` itself, whose methods are not the student's."""
+    return str.__str__(text)

@@ -14,12 +14,16 @@ from autograder import grading
 from autograder.assignment import Limits, load_assignment
 from autograder.grading import Mode, open_backend
 from autograder.outcome import EnvironmentFault
+from autograder.sandbox import notebook as runner
 from autograder.sandbox.backend import remove_folder
 from tests.container.sandbox_image import sandbox_image, why_no_image
 from tests.hostile.canaries import plant
 from tests.hostile.record import Records
 from tests.hostile.shooting import Range
 from tests.hostile.spying import ListeningSubmission, SpyingBackend
+from tests.sandbox.boxes import KINDS, Watched, running, why_not
+from tests.sandbox.conftest import scratch  # noqa: F401  (a fixture)
+from tests.sandbox.notebooks import SPEC
 
 # Small, so that what runs into them does so quickly; a right solution needs a tenth of the time.
 LIMITS = {
@@ -77,3 +81,13 @@ def _folder() -> Iterator[Path]:
         yield folder
     finally:
         remove_folder(folder)
+
+
+@pytest.fixture(scope="module", params=["privdrop", "bubblewrap"])
+def boxes(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Watched]:  # noqa: F811
+    """A backend for notebooks, proved to leave nothing; a cell past its time is killed sooner than usual."""
+    if why := why_not(request.param):
+        pytest.skip(why)
+    with pytest.MonkeyPatch.context() as patch, running(KINDS[request.param], SPEC, scratch) as watched:
+        patch.setattr(runner, "GRACE_S", 0.5)
+        yield watched

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from autograder.outcome import StudentException
-from autograder.sandbox import worker
+from autograder.sandbox import vision, worker
 from autograder.sandbox.explain import Trusted, explain, explain_exit
 from autograder.sandbox.hints import _KNOWN, _RENAMED
 from autograder.sandbox.loader import Loader
 from autograder.sandbox.placeholders import NOT_HANDED_IN, NOT_IN_THIS_VERSION
 from autograder.sandbox.sources import Sources
+from tests.sandbox.torch_mistakes import TORCH_MISTAKES
 
 HIDDEN = "S3cr3t"
 
@@ -232,9 +233,18 @@ def test_a_mistake_is_told(tmp_path: Path, source: str, exception: str, text: st
     assert problem.message.endswith("`.")
 
 
+@pytest.mark.parametrize(("source", "exception", "hint"), TORCH_MISTAKES, ids=lambda value: str(value)[:25])
+def test_a_mistake_with_torch_is_told(tmp_path: Path, source: str, exception: str, hint: str) -> None:
+    vision.install()  # as in every box
+    problem = told(tmp_path, f"import torch\n{source}", public=True)
+    assert problem.exception == exception
+    assert hint in problem.hint, (problem.hint, problem.detail)
+
+
 def test_every_entry_of_the_catalogue_is_met_by_one_of_these_mistakes(tmp_path: Path) -> None:
     """An entry that no real exception reaches is a hint that nobody reads."""
     hints = [told(tmp_path, source, public=True).hint for source, *_ in MISTAKES]
+    hints += [told(tmp_path, f"import torch\n{source}", public=True).hint for source, *_ in TORCH_MISTAKES]
     for known in _KNOWN:
         renamed = " any more: write" in known.hint or "is Python 2: " in known.hint
         if not renamed and known.pattern not in ONLY_ELSEWHERE:

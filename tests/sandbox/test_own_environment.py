@@ -115,7 +115,8 @@ def test_a_notebook_runs_in_it(name: str, own_python: str, scratch: Path, tmp_pa
         pytest.skip(why)
     if name == "docker":
         sandbox_image(ImageKind.of((), own_python))
-    cells = ("import iniconfig\nweight = 3", "!echo in the box", "def scaled(x):\n    return x * weight", "1 / 0")
+    scaled = "def scaled(x):\n    return x * weight"
+    cells = ("import iniconfig\nweight = 3", "!echo in the box", scaled, "1 / 0")
     spec = replace(notebooks.SPEC, python=own_python)
     with (
         running(KINDS[name], spec, scratch) as backend,

@@ -261,11 +261,13 @@ def _is_accuracy(sentence: str, match: re.Match[str]) -> bool:
 def _ranked(sentence: str, start: int, end: int) -> Kind | None:
     """Which accuracy it is, of one guess or of five; None where two are named, and which is whose is open.
 
-    The words since the number before tell, else those up to the number behind.
+    The words since the number before tell, else those right behind it.
     """
-    before = _NUMBER_BEFORE.split(sentence[max(0, start - 90) : start])[-1]
-    behind = _NUMBER_BEFORE.split(_OWN_MARK.sub("", sentence[end : end + 60], count=1))[0]
-    for part in (before, behind):
+    *others, before = _NUMBER_BEFORE.split(sentence[max(0, start - 90) : start])
+    if others:  # "92.1% top-1 accuracy and 99.4% …": what stands right behind a number is its own
+        before = _NEXT_PART.split(before)[-1]
+    behind = _NEXT_PART.split(_OWN_MARK.sub("", sentence[end : end + 60], count=1))[0]
+    for part in (before,) if _NAMED.search(before) else (before, behind):
         first, fifth = _TOP1.search(part) is not None, _TOP5.search(part) is not None
         if first and fifth:
             return None
@@ -281,6 +283,8 @@ _TOP5 = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_BEFORE = re.compile(r"(?<![\w.@-])\d+\.\d+|(?<![\w.@-])\d+(?=\s?%)")
+_NEXT_PART = re.compile(r"[,;]|\b(?:and|but|while|with)\b|(?<![\w.@-])\d+\.\d+")
+_NAMED = re.compile(r"\bacc(?:uracy)?\b", re.IGNORECASE)
 _OWN_MARK = re.compile(r"^\s?(?:%|percent\b)", re.IGNORECASE)
 
 

@@ -107,7 +107,7 @@ class Explained:
 
 def read_explanations(notebook: Notebook) -> Explained:
     """What the notebook explains, without headings, code, placeholders and repetitions."""
-    kept: dict[str, int] = {}
+    kept: dict[str, tuple[str, int]] = {}  # by its letters alone: the sentence, and its cell
     template = repeated = 0
     for block in read_prose(notebook).blocks:
         if block.kind in ("heading", "code"):
@@ -116,12 +116,12 @@ def read_explanations(notebook: Notebook) -> Explained:
             own = without_placeholders(sentence)
             if own.strip() != sentence.strip() and count_words(own) < _OWN_WORDS:
                 template += 1
-            elif _squeezed(own) in map(_squeezed, kept):
+            elif (letters := _squeezed(own)) in kept:
                 repeated += 1
             elif count_words(own) >= _SENTENCE_WORDS:
-                kept[own.strip()] = block.cell
-    text = "\n".join(kept)
-    cells = tuple(dict.fromkeys(kept.values()))
+                kept[letters] = own.strip(), block.cell
+    text = "\n".join(sentence for sentence, _ in kept.values())
+    cells = tuple(dict.fromkeys(cell for _, cell in kept.values()))
     return Explained(count_words(text), cells, text, template, repeated)
 
 

@@ -88,7 +88,7 @@ _ANSWER_LABEL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _PLACEHOLDER = re.compile(
-    r"[<\[({_*]*\b(?:please\s+)?(?:(?:write|type|put|insert|enter|add|fill\s+in|place|give|provide|replace\s+this\s+with)\s+)?"
+    r"[<\[({_*]{0,10}\b(?:please\s+)?(?:(?:write|type|put|insert|enter|add|fill\s+in|place|give|provide|replace\s+this\s+with)\s+)?"
     r"(?:your|the|an|my)\s+(?:(?:own|short|written)\s+)?(?:answers?|text|response|solution|explanation|code|analysis|comments?|thoughts)"
     r"(?:\s+(?:goes|go|comes|in)?\s*(?:here|below|this\s+cell))+[>\])}_*.!:…]*"
     r"|\byour\s+answer\b[>\])}_*.!:…]*|\b(?:TODO|TBD|FIXME|XXX+)\b[:.]*|\bto\s+be\s+(?:done|answered|filled\s+in)\b"

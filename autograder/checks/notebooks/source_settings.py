@@ -88,7 +88,7 @@ def _told_as_test(run: Reader, call: Call) -> None:
 
     Not within a function: one that says "Test:" of whatever it is given may be asked for both parts.
     """
-    origins = [origin for origin in union(call.args) if not origin.weights]
+    origins = [origin for origin in union(_values_in(run, call)) if not origin.weights]
     whole = bool(origins) and all(origin.split is Split.TRAIN and not origin.part for origin in origins)
     if run.stack or not whole:
         return
@@ -106,6 +106,17 @@ def _told_as_test(run: Reader, call: Call) -> None:
         f"{source.place.describe()}."
     )
     run.record.leak(LeakKind.TEST_IS_TRAIN, call.place, sure, why)
+
+
+def _values_in(run: Reader, call: Call) -> list[Value]:
+    """What a print is given, and what its texts are filled with by ``format``."""
+    filled = [
+        run.value(value)
+        for node in call.node.args
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+        for value in (*node.args, *(keyword.value for keyword in node.keywords))
+    ]
+    return [*call.args, *filled]
 
 
 def _downloaded(run: Reader, call: Call) -> None:

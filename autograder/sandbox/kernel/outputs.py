@@ -250,4 +250,5 @@ def _size(output: Output) -> int:
 def _json_size(text: str) -> int:
     if text.isascii() and text.isprintable():
         return len(text)
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
+    # As the wire writes it: a letter that isn't ASCII takes six characters, an emoji twelve.
+    return len(json.dumps(text))

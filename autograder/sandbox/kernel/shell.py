@@ -11,10 +11,12 @@ timer that student code can take away; the deadline that counts is the trusted s
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 import os
 import random
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -84,12 +86,13 @@ class Kernel:
         self._interrupted = False
         started = time.monotonic()
         self._told = started
+        result = None  # where the interrupt came between two lines of the shell's own
         with _redirected(self._collector), self._alarm(soft_s):
             result = self._shell.run_cell(source, store_history=True)
             _flush_streams()
         self._context.cell = 0
         return CellResult(
-            error=result.error_before_exec or result.error_in_exec,
+            error=_error_of(result),
             interrupted=self._interrupted,
             seconds=time.monotonic() - started,
             outputs=self._collector.outputs(),
@@ -111,8 +114,10 @@ class Kernel:
     def _report_progress(self) -> None:
         """Tell what the cell has done so far, now and then: it may be killed before it comes to its end."""
         now = time.monotonic()
-        if now - self._told < _TELL_EVERY_S or os.getpid() != self._pid:
+        if now - self._told < _TELL_EVERY_S or os.getpid() != self._pid or not self._context.cell:
             return
+        if threading.current_thread() is not threading.main_thread():
+            return  # two threads' messages would run into each other, and into the answer
         self._told = now
         message = {"progress": self._progress, "so_far": self._collector.outputs(_SO_FAR_CHARS)}
         with contextlib.suppress(OSError):
@@ -142,6 +147,8 @@ def _enter(folder: Path, tree: Path) -> None:
     for place in (str(tree), str(folder), ""):
         if place not in sys.path:
             sys.path.insert(0, place)
+    # The system's lists can be seen here and not be opened: fastai asks for them when it is imported.
+    mimetypes.knownfiles.clear()
     os.environ["IPYTHONDIR"] = os.environ.get("TMPDIR", str(folder))
 
 
@@ -163,9 +170,18 @@ def _redirected(collector: Collector) -> Iterator[None]:
 
 
 def _flush_streams() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # the student's own stream may do anything
-            stream.flush()
+    for name in ("stdout", "stderr"):
+        with contextlib.suppress(Exception):  # the student's own stream may do anything, or be gone
+            getattr(sys, name).flush()
+
+
+def _error_of(result: Any) -> BaseException | None:
+    """What a cell's run raised. A student's exception may say that it is false."""
+    if result is None:
+        return KeyboardInterrupt()
+    before: BaseException | None = result.error_before_exec
+    inside: BaseException | None = result.error_in_exec
+    return before if before is not None else inside
 
 
 def _make_shell(module: ModuleType, collector: Collector, context: Context) -> Any:
