@@ -23,7 +23,7 @@ from autograder import report
 from autograder.assignment import Assignment, Limits, share_points, ungraded
 from autograder.atomic import remove_file, write_file
 from autograder.checks.deliverables import folders_of
-from autograder.data import course_data, prepare
+from autograder.data import course_data, notes, prepare
 from autograder.document import ResultsDocument
 from autograder.environments import interpreter_for, versions_in
 from autograder.handed_in import HandedIn, case_seed, fixtures_of, public_seed
@@ -379,8 +379,15 @@ class _Run:
             versions=versions(self.backend.spec.python),
             sandbox=self.backend.name,
             limits={name: float(value) for name, value in self.limits.model_dump().items()},
+            staff_notes=tuple(self._data_notes()),
             notes=(*self._warnings(), *(tree.notes if isinstance(tree, Tree) else ())),
         )
+
+    def _data_notes(self) -> Iterator[str]:
+        """What data sets the submission was shown: a stand-in may be too small for it."""
+        for folder in self.backend.spec.data:
+            for name, note in sorted(notes(Path(folder)).items()):
+                yield f"The submission was shown the data set {name}: {note}."
 
     def _warnings(self) -> Iterator[str]:
         if self.mode is Mode.GRADE and not self.backend.isolates:

@@ -18,7 +18,7 @@ from typing import IO
 import pytest
 
 from tests.contract import problems, total
-from tests.runs import EARLIER, ROOT, START, Ended
+from tests.runs import EARLIER, ROOT, START, Ended, folder_for_all
 from tests.small import CALL_DOUBLE, Small
 
 ONE, TWO = (CALL_DOUBLE.replace("(4)", f"({points})") for points in (1, 2))
@@ -231,3 +231,14 @@ def small_disk(folder: Path, options: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def opened_door() -> Iterator[Door]:
+    """A door in a folder that every user may enter."""
+    with folder_for_all() as folder:
+        made = Door(folder)
+        try:
+            yield made
+        finally:
+            made.close()

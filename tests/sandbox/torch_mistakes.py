@@ -1,4 +1,4 @@
-"""Mistakes that students make with PyTorch: what stands in their code, the exception, and a piece of the hint."""
+"""Mistakes that students make with PyTorch: the code, the exception, and a piece of the hint."""
 
 from __future__ import annotations
 

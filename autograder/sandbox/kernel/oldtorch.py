@@ -95,6 +95,20 @@ def _patch_torch(context: Context, torch: Any) -> None:
         return usual(cls, *args, **keywords)
 
     setattr(meta, "__call__", __call__)  # noqa: B010  (a plain assignment to it has no type)
+    _format_subclasses(context, torch)
+
+
+def _format_subclasses(context: Context, torch: Any) -> None:
+    """``f"{accuracy:.3f}"`` of fastai's tensors, which are of a class of their own, once gave the number."""
+    usual = torch.Tensor.__format__
+
+    def __format__(self: Any, spec: str) -> str:  # noqa: N807
+        if spec and type(self) is not torch.Tensor and self.dim() == 0 and not self.is_meta:
+            context.used(KIND, f"{type(self).__name__} in a format")
+            return format(self.item(), spec)
+        return str(usual(self, spec))
+
+    torch.Tensor.__format__ = __format__
 
 
 def _patch_schedulers(context: Context, schedulers: Any) -> None:

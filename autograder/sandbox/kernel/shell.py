@@ -34,7 +34,7 @@ from autograder.sandbox.kernel.outputs import Collector, Stream
 from autograder.sandbox.kernel.predict import Predictor
 
 _TELL_EVERY_S = 1.0  # how often the trusted side hears of a cell that runs
-_SO_FAR_CHARS = 100_000  # of its outputs, each time
+_SO_FAR_CHARS = 300_000  # of its outputs, each time: one long text, and something beside it
 _TRACEBACK_LINES = 60
 CELL_FILE = "<cell {number}>"  # what a traceback calls a cell; see worker._report
 

@@ -120,8 +120,8 @@ def test_answers_right_behind_their_questions() -> None:
         "**What shapes do the data have?** Each batch is sixty-four by seven hundred and eighty-four.\n\n"
         "3. *How did the learning rate influence it?*\n   At ten the numbers exploded, at one they jumped, "
         "and below a hundredth hardly anything happened for a very long time, so that nobody would wait.",
-        "**Why does the loss begin at about 2.3?** *All digits are held for equally likely in the beginning.*\n\n"
-        "Q: What would larger pictures change?\nA: More weights would have to be learned from as few examples.",
+        "**Why does the loss begin at about 2.3?** *All digits seem equally likely at first to it.*\n\n"
+        "Q: What would larger pictures change?\nA: More weights would be learned from the same few examples.",
         "**Confused digits.** Fours are taken for nines whenever somebody closes them at the top.",
     )
     assert set(found.values()) == {Status.ANSWERED}

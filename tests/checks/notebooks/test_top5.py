@@ -11,7 +11,7 @@ from autograder.checks.notebooks.run_facts import gather
 from autograder.checks.notebooks.series import read_series
 from autograder.checks.notebooks.source import read_source
 from autograder.loaders.notebook import Output
-from tests.checks.notebooks.printed import notebook
+from tests.checks.notebooks.printed import notebook, result
 
 HELD_OUT = "from torchvision.datasets import MNIST\ntest_ds = MNIST('.', train=False)\n"
 OF_K = (
@@ -29,10 +29,6 @@ def evaluate(model, dl):
     return right1 / n, right5 / n
 """
 IN_TWO = "a, b = evaluate(model, test_dl)\nprint(f'{a:.2%} {b:.2%}')"
-
-
-def result(text: str) -> Output:
-    return Output("execute_result", text=text, data={"text/plain": text})
 
 
 def found(*cells: tuple[str, str | Output | list[Output]]) -> tuple[float | None, float | None]:
@@ -63,7 +59,7 @@ def found(*cells: tuple[str, str | Output | list[Output]]) -> tuple[float | None
     ],
 )
 def test_printed_with_words(text: str) -> None:
-    assert found((HELD_OUT, text)) == (pytest.approx(0.8931), pytest.approx(0.9911))
+    assert found((HELD_OUT, text)) == pytest.approx((0.8931, 0.9911))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +78,7 @@ def test_printed_with_words(text: str) -> None:
     ],
 )
 def test_printed_without_words(cells: list[tuple[str, str | Output | list[Output]]]) -> None:
-    assert found(*cells) == (pytest.approx(0.8931), pytest.approx(0.9911))
+    assert found(*cells) == pytest.approx((0.8931, 0.9911))
 
 
 def test_of_an_unknown_number_of_guesses_nothing_is_read() -> None:
@@ -100,7 +96,7 @@ def test_a_share_of_equal_ones_needs_no_name() -> None:
     kept = source.replace(
         "evaluate(net, test_dl)", "L, A = [], []\nA.append(float(evaluate(net, test_dl)))\n"
     )
-    assert found((f"{kept}print(7, A[-1])", "7 0.8931"))[0] == pytest.approx(0.8931)
+    assert found((f"{kept}print(e, A[-1])", "7 0.8931"))[0] == pytest.approx(0.8931)
 
 
 def test_a_name_that_is_given_different_things_says_nothing() -> None:
