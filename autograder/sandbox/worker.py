@@ -328,7 +328,7 @@ class _Scene:
     def serve(self) -> None:
         random.seed(_SEED)
         np.random.seed(_SEED)  # the global generator is the one that student code uses
-        if "torch" in sys.modules:
+        if "torch._C" in sys.modules:  # else "torch" may be a placeholder, which nobody must use
             sys.modules["torch"].manual_seed(_SEED)
             sys.modules["torch"].set_num_threads(1)  # the parent's others didn't come along with the fork
         with contextlib.suppress(EOFError):

@@ -54,7 +54,7 @@ class Predictor:
         each gets half of the time that is left, so that a slow one doesn't take all.
         """
         give_up = time.monotonic() + budget_s
-        if "torch" not in sys.modules:
+        if "torch._C" not in sys.modules:  # else "torch" may be a placeholder
             return []
         # The pools of the notebook's own threads didn't come along when this process was forked.
         sys.modules["torch"].set_num_threads(1)
