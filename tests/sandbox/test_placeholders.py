@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.environments import interpreter_for
 from autograder.outcome import StudentException
 from autograder.sandbox.local import Unconfined
 from autograder.sandbox.placeholders import NOT_HANDED_IN, NOT_IN_THIS_VERSION, NOT_INSTALLED, is_below
@@ -67,7 +68,7 @@ def refusal(module: Module, name: str = "f") -> StudentException:
         "import nosuchpackage.deep.down as x",
         "from nosuchpackage import anything, at_all",
         "from nosuchpackage.deep import *",
-        "import matplotlib.pyplot as plt",
+        "import seaborn.matrix as sns",
         "from .im2col_cython import col2im_6d",
         "from . import neighbour",
         "from im2col_cython import col2im_6d",
@@ -168,7 +169,12 @@ def test_a_file_may_use_it_while_it_is_imported(module: Callable[..., Module], u
     assert re.match(r"f\(\) used torch\b", refusal(found).message)
 
 
-def test_a_progress_bar_hands_on_what_it_is_given(module: Callable[..., Module]) -> None:
+def test_a_progress_bar_hands_on_what_it_is_given(
+    scratch: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assignment = tmp_path_factory.mktemp("assignment")
+    (assignment / "requirements.txt").write_text("iniconfig\n")  # an environment without tqdm
+    spec = replace(SPEC, python=interpreter_for(assignment))
     source = """
 from tqdm import tqdm, trange
 from tqdm.auto import tqdm as another
@@ -178,7 +184,8 @@ def f():
         tqdm.write('half')
     return [*tqdm([1, 2], desc='x'), *trange(2), len(another([3])), bar.n is None]
 """
-    assert call(module(source))[:5] == [1, 2, 0, 1, 1]
+    with running(Unconfined, spec, scratch) as watched, opened(watched, tmp_path, source) as module:
+        assert call(module)[:5] == [1, 2, 0, 1, 1]
 
 
 def test_a_forbidden_file_is_meant_in_any_folder() -> None:
