@@ -126,7 +126,8 @@ _COLAB = [
     return 2
 assert f() == 2 and f.__doc__[1:] == "content/doc"
 assert "%d of 3" % 2 == "2 of 3" and f"{1.5:.2f}" == "1.50"''',
-    "!cat /content/drive/MyDrive/hw/notes.csv '/content/drive/My Drive/hw/notes.csv' && ls -I __pycache__ /content/sub",
+    "!cat /content/drive/MyDrive/hw/notes.csv '/content/drive/My Drive/hw/notes.csv' "
+    "&& ls -I __pycache__ /content/sub",
     "files.download('none.txt')",
     "from google.colab import nonsense",
     "if False: open('/content/never')",
