@@ -19,18 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.assignment import Assignment, find_assignment, list_assignments
+from autograder.boxes import SANDBOX_VARIABLE, Mode, open_backend
 from autograder.gradescope import Folders, points_warning, read_metadata, the_assignment
-from autograder.grading import (
-    PAGE,
-    SANDBOX_VARIABLE,
-    Faulted,
-    Graded,
-    Mode,
-    as_fault,
-    forget_earlier,
-    grade,
-    open_backend,
-)
+from autograder.grading import PAGE, Faulted, Graded, as_fault, forget_earlier, grade
 from autograder.outcome import Fault, UsageError
 from autograder.sandbox.backend import Backend
 from autograder.sandbox.choose import AUTO, NAMES, NONE

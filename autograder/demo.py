@@ -11,7 +11,8 @@ from rich.text import Text
 
 from autograder import report
 from autograder.assignment import find_assignment
-from autograder.grading import Mode, grade, open_backend
+from autograder.boxes import Mode, open_backend
+from autograder.grading import grade
 from autograder.outcome import EnvironmentFault
 
 ASSIGNMENT = "gatech_convnet"

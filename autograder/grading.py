@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +21,11 @@ from typing import TYPE_CHECKING
 from autograder import report
 from autograder.assignment import Assignment, Limits, share_points, ungraded
 from autograder.atomic import remove_file, write_file
+from autograder.boxes import Boxes, Mode, Sandboxed, box_limits, open_backend
 from autograder.checks.deliverables import folders_of
-from autograder.data import course_data, notes, prepare
+from autograder.data import notes
 from autograder.document import ResultsDocument
-from autograder.environments import interpreter_for, versions_in
+from autograder.environments import versions_in
 from autograder.handed_in import HandedIn, case_seed, fixtures_of, public_seed
 from autograder.intake import Tree, take_in
 from autograder.marks import Marks
@@ -41,12 +41,9 @@ from autograder.outcome import (
 )
 from autograder.plugin import FaultRecord, GradingPlugin
 from autograder.results import RESULTS, DeclaredTest, ResultsStore, RunInfo, lint_visibility
-from autograder.sandbox.backend import Backend, BoxSpec, remove_folder
-from autograder.sandbox.choose import AUTO, NONE, choose
+from autograder.sandbox.backend import Backend, remove_folder
 from autograder.sandbox.leftovers import run_folder
 from autograder.sandbox.openbox import RunClock
-from autograder.sandbox.policy import BoxLimits
-from autograder.sandbox.submission import Submission
 from autograder.session import ended_well, run_session
 from autograder.sheet import Sheet
 from autograder.staff_files import doubts_as_text, remove_staff_files, write_staff_files
@@ -57,24 +54,14 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 FAULT_LOG = "fault.txt"
-SANDBOX_VARIABLE = "AUTOGRADER_SANDBOX"
 UNPROTECTED = (
     "This was graded without a sandbox, because the staff asked for it: the submission's code could reach "
     "everything that the grader can, so nothing in these results is proof against it."
 )
-# Not matplotlib: it remembers the folder of its settings, which after the fork is out of reach.
-_KERNEL = ("autograder.sandbox.kernel.shell", "IPython.core.interactiveshell")
 ATTEMPTS = 2  # a fault is tried once more
 _TRACE_CHARS = 32_000
 _VERSIONED_IN_BOX = ("numpy", "ipython", "torch", "torchvision", "fastai")
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
-
-
-class Mode(Enum):
-    """Who asks: staff grade with every test, a student checks with the public ones."""
-
-    GRADE = "grade"
-    CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,71 +87,6 @@ class Faulted(Exception):
         self.faults, self.trace, self.log = tuple(faults), trace, log
 
 
-def data_folder(assignment: Assignment, mode: Mode = Mode.GRADE) -> Path | None:
-    """The folder of the data sets that the manifest's notebooks find; made when it is first asked for.
-
-    A student who checks may not have them: then there is none.
-    """
-    if assignment.notebook is None or not assignment.notebook.datasets:
-        return None
-    try:
-        return prepare(assignment.notebook.datasets, course_data(assignment))
-    except EnvironmentFault:
-        if mode is Mode.CHECK:
-            return None
-        raise
-
-
-def box_limits(assignment: Assignment, limits: Limits | None = None) -> BoxLimits:
-    """The limits of one box; ``limits`` take the place of the manifest's."""
-    names = set(BoxLimits.__dataclass_fields__)
-    told = (limits or assignment.limits).model_dump()
-    notebook_s = assignment.notebook.wall_s if assignment.notebook is not None else 0.0
-    chosen = {name: value for name, value in told.items() if name in names}
-    chosen["threads"] = min(chosen["threads"], os.cpu_count() or 1)  # more only get in each other's way
-    return BoxLimits(**chosen, notebook_wall_s=notebook_s)
-
-
-def box_spec(assignment: Assignment, limits: Limits | None = None, mode: Mode = Mode.GRADE) -> BoxSpec:
-    """What the sandbox is asked for; ``limits`` take the place of the manifest's."""
-    kernel, data = _KERNEL if assignment.notebook is not None else (), data_folder(assignment, mode)
-    return BoxSpec(
-        limits=box_limits(assignment, limits),
-        preload=("numpy", *kernel, *assignment.sandbox.preload),
-        python=interpreter_for(assignment.folder),
-        data=(str(data),) if data is not None else (),
-        unavailable=tuple(assignment.sandbox.unavailable),
-        unavailable_reason=assignment.sandbox.unavailable_reason,
-    )
-
-
-@contextmanager
-def open_backend(
-    assignment: Assignment,
-    mode: Mode,
-    limits: Limits | None = None,
-    sandbox: str = "",
-    *,
-    unprotected: bool = False,
-) -> Iterator[Backend]:
-    """A proven sandbox, for as many gradings of this assignment as are to come.
-
-    ``sandbox`` is one of `choose.NAMES`, else what the environment's `SANDBOX_VARIABLE` says, else "auto".
-    Raises UsageError where that is "none" and staff grade with it without having said that they mean it.
-    """
-    sandbox = sandbox or os.environ.get(SANDBOX_VARIABLE) or AUTO
-    if sandbox == NONE and mode is Mode.GRADE and not unprotected:
-        raise UsageError(
-            "--sandbox none runs other people's code as you, with all that you may read, write and reach. "
-            "If you wrote every line of it, say --without-protection too; the results will say so."
-        )
-    backend = choose(box_spec(assignment, limits, mode), sandbox, must_isolate=mode is Mode.GRADE)
-    try:
-        yield backend
-    finally:
-        backend.close()
-
-
 def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a choice of the caller's own)
     assignment: Assignment,
     submission: Path,
@@ -180,9 +102,7 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
     for attempt in range(1, ATTEMPTS + 1):
         try:
             forget_earlier(out)
-            if backend is not None:
-                return _Run(assignment, mode, limits, backend, out, clock).grade(submission)
-            with open_backend(assignment, mode, limits) as opened:
+            with _boxes(assignment, mode, limits, backend) as opened:
                 return _Run(assignment, mode, limits, opened, out, clock).grade(submission)
         except (Faulted, UsageError):
             raise  # tests that broke through us were tried again already
@@ -190,6 +110,22 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
             if attempt == ATTEMPTS:
                 raise _faulted([as_fault(error)], traceback.format_exc(), out) from error
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def _boxes(assignment: Assignment, mode: Mode, limits: Limits, backend: Backend | None) -> Iterator[Boxes]:
+    """The caller's, or ones of this grading's own."""
+    if isinstance(backend, Boxes):
+        yield backend
+    elif backend is None:
+        with open_backend(assignment, mode, limits) as opened:
+            yield opened
+    else:
+        boxes = Boxes(assignment, mode, backend, limits)
+        try:
+            yield boxes
+        finally:
+            boxes.close_others()
 
 
 def forget_earlier(out: Path) -> None:
@@ -254,7 +190,7 @@ class _Run:
     assignment: Assignment
     mode: Mode
     limits: Limits
-    backend: Backend
+    boxes: Boxes
     out: Path
     clock: RunClock
     store: ResultsStore | None = None
@@ -291,7 +227,7 @@ class _Run:
         sandboxed = None
         if isinstance(tree, Tree):
             limits = box_limits(self.assignment, self.limits)
-            sandboxed = Submission(self.backend, tree.root, limits, self.clock, first_try=wanted is None)
+            sandboxed = Sandboxed(self.boxes, tree.root, limits, self.clock, first_try=wanted is None)
         seed = self._seed(tree)
         plugin = GradingPlugin(
             declare=lambda collected: self._declare(collected, tree, seed),
@@ -299,8 +235,7 @@ class _Run:
             wanted=wanted,
             begin=self.sheet.begin,
         )
-        data = next(iter(self.backend.spec.data), None)
-        handed_in = HandedIn(self.assignment, tree, sandboxed, Path(data) if data else None)
+        handed_in = HandedIn(self.assignment, tree, sandboxed)
         fixtures = fixtures_of(self.assignment, handed_in, seed, self.sheet, public=self.mode is Mode.CHECK)
         try:
             code = run_session(self.assignment.folder, self._files(), [plugin, fixtures])
@@ -376,8 +311,8 @@ class _Run:
             else sum(test.max_score for test in graded),
             extra_credit=self.assignment.total_extra_credit if self.mode is Mode.GRADE else 0.0,
             seed=seed,
-            versions=versions(self.backend.spec.python),
-            sandbox=self.backend.name,
+            versions=versions(self.boxes.notebook_spec.python),
+            sandbox=self.boxes.name,
             limits={name: float(value) for name, value in self.limits.model_dump().items()},
             staff_notes=tuple(self._data_notes()),
             notes=(*self._warnings(), *(tree.notes if isinstance(tree, Tree) else ())),
@@ -385,12 +320,12 @@ class _Run:
 
     def _data_notes(self) -> Iterator[str]:
         """What data sets the submission was shown: a stand-in may be too small for it."""
-        for folder in self.backend.spec.data:
+        for folder in self.boxes.notebook_spec.data:
             for name, note in sorted(notes(Path(folder)).items()):
                 yield f"The submission was shown the data set {name}: {note}."
 
     def _warnings(self) -> Iterator[str]:
-        if self.mode is Mode.GRADE and not self.backend.isolates:
+        if self.mode is Mode.GRADE and not self.boxes.isolates:
             yield UNPROTECTED
 
     def _finish(self, submission: str) -> Graded:
@@ -418,7 +353,7 @@ class _Run:
             tuple(self.notebooks.values()),
             document=document,
             submission=submission,
-            python=self.backend.spec.python,
+            python=self.boxes.notebook_spec.python,
         )
 
     def _what_was_printed(self) -> Iterator[str]:

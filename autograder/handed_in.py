@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
 from autograder.assignment import Assignment, Deliverable
+from autograder.boxes import MAIN, Sandboxed
 from autograder.checks.deliverables import Deliveries, find_mention, find_module, match
 from autograder.intake import Tree
 from autograder.outcome import CheckFailed, GraderFault, IntakeRefused
-from autograder.sandbox.submission import Module, Submission
+from autograder.sandbox.submission import Module
 from autograder.sheet import Sheet
 from autograder.text import quote
 
@@ -36,10 +36,9 @@ class HandedIn:
         self,
         assignment: Assignment,
         tree: Tree | IntakeRefused,
-        sandboxed: Submission | None,
-        data: Path | None = None,
+        sandboxed: Sandboxed | None,
     ) -> None:
-        self._assignment, self._tree, self._sandboxed, self._data = assignment, tree, sandboxed, data
+        self._assignment, self._tree, self._sandboxed = assignment, tree, sandboxed
         self._notebooks: dict[str, NotebookWork] = {}
         self._sources: dict[tuple[str, tuple[str, ...]], str | None] = {}
 
@@ -99,8 +98,8 @@ class HandedIn:
                 )
             from autograder.handed_notebook import NotebookWork  # noqa: PLC0415  (0.2 s that most don't need)
 
-            sandboxed = self._require_sandbox()
-            self._notebooks[key] = NotebookWork(path, self.tree, spec, sandboxed, str(self._data or ""))
+            sandboxed = self._require_sandbox().submission(spec.box)
+            self._notebooks[key] = NotebookWork(path, self.tree, spec, sandboxed)
         return self._notebooks[key]
 
     @property
@@ -112,11 +111,16 @@ class HandedIn:
         """A file of the submission as text, whatever its bytes."""
         return (self.tree.root / path).read_bytes().decode("utf-8-sig", errors="replace")
 
-    def module(self, path: str) -> Module:
-        """The module at ``path``, in the sandbox."""
-        return self._require_sandbox().module(path)
+    def module(self, path: str, box: str = MAIN) -> Module:
+        """The module at ``path``, in the sandbox; ``box`` is a key of the manifest's [boxes]."""
+        return self._require_sandbox().submission(box).module(path)
 
-    def _require_sandbox(self) -> Submission:
+    @property
+    def room(self) -> Module:
+        """Our own evaluator of networks, in a box without any student code."""
+        return self._require_sandbox().room
+
+    def _require_sandbox(self) -> Sandboxed:
         if self._sandboxed is None:
             _ = self.tree  # raises the refusal that is the reason why there is no sandbox
             raise GraderFault("There is a tree but no sandbox.", remedy="This is a bug: report it.")

@@ -24,7 +24,7 @@ from autograder.outcome import (
     StudentException,
     SubmissionProblem,
 )
-from autograder.sandbox.notebook import CellRun, NotebookModule, NotebookRun, RunPlan
+from autograder.sandbox.notebook import NotebookModule, NotebookRun, RunPlan
 from autograder.sandbox.submission import Scene, Submission
 from autograder.text import cut_line
 
@@ -40,9 +40,9 @@ _LACKING_TEXT = re.compile(r"ModuleUnavailable|CUDA|GPU|NVIDIA|network|Connectio
 class NotebookWork:
     """One notebook. Reading it costs nothing; `run` runs it, once, when something first asks for it."""
 
-    def __init__(self, path: str, tree: Tree, spec: NotebookSpec, sandboxed: Submission, data: str) -> None:
+    def __init__(self, path: str, tree: Tree, spec: NotebookSpec, sandboxed: Submission) -> None:
         self.path, self._tree, self._spec = path, tree, spec
-        self._sandboxed, self._data = sandboxed, data
+        self._sandboxed = sandboxed
 
     @cached_property
     def stored(self) -> Notebook:
@@ -77,9 +77,11 @@ class NotebookWork:
             cell_wall_s=spec.cell_wall_s,
             wall_s=spec.wall_s,
             seed=spec.seed,
-            data=self._data,
+            data=next(iter(self._sandboxed.data), ""),
             epochs=self._epochs_asked(),
             gives_up=spec.mode == "auto",
+            in_memory=spec.in_memory,
+            epochs_kept=spec.epochs_kept,
         )
 
     def _epochs_asked(self) -> int | None:
@@ -115,7 +117,10 @@ class NotebookWork:
             return self._why_not_run
         if self._spec.mode == "rerun" or not read_execution(self.stored).has_outputs:
             return ""
-        problem = self.run.stopped or next(filter(None, map(_lacking, self.run.cells)), None)
+        # Where the run got to its end its first problem decides: what follows one of the student's own may be
+        # no more than its consequence, or an excuse.
+        first = self.run.first_problem
+        problem = self.run.stopped or (first.problem if first is not None else None)
         if problem is None or not _is_this_machines(problem):
             return ""
         return f"it could not be repeated here: {cut_line(problem.message, _REASON).rstrip('.')}"
@@ -139,11 +144,6 @@ class NotebookWork:
     @property
     def name(self) -> str:
         return PurePosixPath(self.path).name
-
-
-def _lacking(cell: CellRun) -> SubmissionProblem | None:
-    """The cell's problem, if it may be one of this machine alone."""
-    return cell.problem if cell.problem is not None and _is_this_machines(cell.problem) else None
 
 
 def _is_this_machines(problem: SubmissionProblem) -> bool:

@@ -117,6 +117,33 @@ class SandboxSpec(_Model):
     preload: list[Label] = []  # modules that the fork server imports once
     unavailable: list[Label] = []  # modules, dotted, that student code can't import
     unavailable_reason: str = ""  # one sentence for the student who tried
+    own_environment: bool = True  # that of requirements.txt, where there is one; else the engine's
+
+
+class BoxLimitChanges(_Model):
+    """``[boxes.NAME.limits]``: where one kind of box differs from ``[limits]``."""
+
+    wall_s: Positive | None = None
+    memory_mib: Count | None = None
+    processes: Count | None = None
+    disk_mib: Count | None = None
+    files: Count | None = None
+    output_kib: Count | None = None
+    message_mib: Count | None = None
+    threads: Count | None = None
+
+    def changed(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return self.model_dump(exclude_none=True)
+
+
+class BoxKind(SandboxSpec):
+    """``[boxes.NAME]``: another kind of box, for a part of the homework that may use other things.
+
+    "room" is the clean one in which networks are evaluated (see boxes.py): only its limits can be set.
+    """
+
+    limits: BoxLimitChanges = BoxLimitChanges()
 
 
 class NotebookSpec(_Model):
@@ -131,6 +158,11 @@ class NotebookSpec(_Model):
     wall_s: Positive = 900.0  # for all cells; Gradescope ends a grading at 40 minutes at most
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of random, NumPy and torch before the first cell
     datasets: list[Label] = []  # data sets of the course's that the notebook finds; see data.py
+    box: str = ""  # the kind of box that it runs in: a key of [boxes], else [sandbox]'s
+    in_memory: bool = True  # batches of known data sets come from memory, bit for bit the same
+    epochs_kept: Annotated[int, Field(ge=0, le=16)] = (
+        0  # whose weights are kept, of a training's last
+    )
 
     @model_validator(mode="after")
     def _one_cell_fits_the_run(self) -> Self:
@@ -199,6 +231,7 @@ class Manifest(_Model):
     questions: Annotated[list[Question], Field(min_length=1)]
     deliverables: list[Deliverable] = []
     sandbox: SandboxSpec = SandboxSpec()
+    boxes: dict[Label, BoxKind] = {}
     notebook: NotebookSpec | None = None
     data: dict[str, Data] = {}
     scales: dict[str, ScaleSpec] = {}
@@ -209,6 +242,9 @@ class Manifest(_Model):
         if self.notebook is not None and self.notebook.wall_s > self.limits.run_wall_s:
             run, notebook = self.limits.run_wall_s, self.notebook.wall_s
             raise wrong(("notebook", "wall_s"), f"{notebook:g} is more than limits.run_wall_s ({run:g}).")
+        if self.notebook is not None and self.notebook.box not in ("", *self.boxes):
+            box = self.notebook.box
+            raise wrong(("notebook", "box"), f"there is no box {box!r}{meant(box, list(self.boxes))}")
         numbers = [question.number for question in self.questions]
         keys = [deliverable.key for deliverable in self.deliverables]
         prompts = [prompt.key for prompt in self.prompts]

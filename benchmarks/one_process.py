@@ -15,7 +15,8 @@ from typing import TypedDict
 _STARTED = time.perf_counter()
 
 from autograder.assignment import find_assignment  # noqa: E402  (the import is part of what is measured)
-from autograder.grading import Mode, grade, open_backend  # noqa: E402
+from autograder.boxes import Mode, open_backend  # noqa: E402
+from autograder.grading import grade  # noqa: E402
 
 _IMPORTED = time.perf_counter()
 

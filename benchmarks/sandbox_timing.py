@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from autograder.assignment import find_assignment
-from autograder.grading import box_spec
+from autograder.boxes import box_spec
 from autograder.outcome import EnvironmentFault
 from autograder.sandbox.backend import Backend, BoxSpec
 from autograder.sandbox.choose import BACKENDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from autograder.grading import SANDBOX_VARIABLE
+from autograder.boxes import SANDBOX_VARIABLE
 
 if os.geteuid() == 0:  # otherwise the strongest that is there
     os.environ.setdefault(SANDBOX_VARIABLE, "privdrop")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from autograder import cli
-from autograder.grading import SANDBOX_VARIABLE
+from autograder.boxes import SANDBOX_VARIABLE
 from autograder.results import PARTIAL, RESULTS
 from tests.small import plain_asserts
 

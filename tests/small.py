@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import Assignment, Limits, load_assignment
+from autograder.boxes import SANDBOX_VARIABLE, Mode
 from autograder.document import ResultsDocument, TestEntry
-from autograder.grading import SANDBOX_VARIABLE, Faulted, Graded, Mode, grade
+from autograder.grading import Faulted, Graded, grade
 from autograder.results import PARTIAL, RESULTS
 from autograder.sandbox.backend import Backend, BoxSpec
 from autograder.sandbox.choose import AUTO, choose

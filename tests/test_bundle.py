@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from autograder.assignment import Assignment, find_assignment, load_assignment
+from autograder.boxes import Mode
 from autograder.bundle import gradescope_bundle, public_bundle
 from autograder.checks.cases import CasePack, load_pack
-from autograder.grading import Mode, grade
+from autograder.grading import grade
 from autograder.handed_in import case_seed, public_seed
 from autograder.outcome import GraderFault
 from fixtures.build import build

@@ -357,7 +357,7 @@ def test_a_fault_whose_details_cant_be_written_has_them_on_the_terminal(
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr("autograder.grading.choose", lambda *_, **__: NoBackend())
+    monkeypatch.setattr("autograder.boxes.choose", lambda *_, **__: NoBackend())
     ended = command(
         "grade", small.assignment().folder, small.submission(), "--out", small.folder / "file" / "out"
     )

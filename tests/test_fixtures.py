@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import Assignment, Limits, load_assignment
+from autograder.boxes import Mode, open_backend
 from autograder.document import ResultsDocument, TestEntry
-from autograder.grading import Mode, grade, open_backend
+from autograder.grading import grade
 from autograder.sandbox.backend import Backend
 from autograder.verdicts import message_of
 from fixtures.build import DEFAULT_ASSIGNMENT, Expected, Fixture, build, load, names

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import Assignment, load_assignment
-from autograder.grading import Mode, grade, open_backend
+from autograder.boxes import Mode, open_backend
+from autograder.grading import grade
 from autograder.sandbox.backend import Backend
 from fixtures.build import build, load, names
 from tests.test_fixtures import (

@@ -14,8 +14,9 @@ import pytest
 
 from autograder import atomic
 from autograder.assignment import Limits
+from autograder.boxes import Mode
 from autograder.document import ResultsDocument
-from autograder.grading import Mode, grade
+from autograder.grading import grade
 from autograder.intake import take_in
 from autograder.outcome import EnvironmentFault, UsageError
 from autograder.sandbox.backend import Backend
@@ -393,7 +394,7 @@ def test_a_sandbox_that_doesnt_start_leaves_no_earlier_score(
     def refuse(*_: object, **__: object) -> Backend:
         raise EnvironmentFault("There is no sandbox here.", remedy="Go elsewhere.")
 
-    monkeypatch.setattr("autograder.grading.choose", refuse)
+    monkeypatch.setattr("autograder.boxes.choose", refuse)
     small.tests = CALL_DOUBLE
     assert small.faulted(None).faults[0].message == "There is no sandbox here."
 

@@ -159,7 +159,8 @@ STAYS = """
 import gc, os, sys, threading
 from pathlib import Path
 from autograder.assignment import find_assignment
-from autograder.grading import Mode, grade, open_backend
+from autograder.boxes import Mode, open_backend
+from autograder.grading import grade
 folder, grader, laps, sources = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 assignment = find_assignment(grader, Path("graders"))
 with open_backend(assignment, Mode.GRADE, sandbox="privdrop") as backend:

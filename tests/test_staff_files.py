@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder import staff_files
-from autograder.grading import Mode, open_backend
+from autograder.boxes import Mode, open_backend
 from autograder.sandbox.backend import Backend
 from autograder.sheet_run import versions_in
 from autograder.staff_files import EXECUTED, READING

@@ -45,7 +45,8 @@ class RunPlan:
     """How a notebook is run. Times are in seconds.
 
     ``epochs`` is how many the source asks for; where it is known and ``gives_up``, a training that can't end
-    in time is stopped as soon as its rate shows it.
+    in time is stopped as soon as its rate shows it. Of each training the weights at the end of its last
+    ``epochs_kept`` epochs are kept (kernel/snapshots.py).
     """
 
     cell_wall_s: float
@@ -54,6 +55,8 @@ class RunPlan:
     data: str = ""  # the folder of data sets that the box may read
     epochs: int | None = None
     gives_up: bool = False
+    in_memory: bool = True
+    epochs_kept: int = 0
 
 
 class CellEnd(Enum):
@@ -199,7 +202,9 @@ class _Runner:
     def run(self) -> NotebookRun:
         code = [cell for cell in self._notebook.cells if cell.kind == "code"]
         box = self._box
-        request = {"do": "notebook", "path": self._path, "data": self._plan.data, "seed": self._plan.seed}
+        names = ("data", "seed", "in_memory", "epochs_kept")
+        plan = {name: getattr(self._plan, name) for name in names}
+        request = {"do": "notebook", "path": self._path, "plan": plan}
         try:
             box.ask(box.jail.control, request, budget_s=_OPENING_S, doing="the start of the notebook")
         except SubmissionProblem as problem:

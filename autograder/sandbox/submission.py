@@ -85,6 +85,11 @@ class Submission:
         return known
 
     @property
+    def data(self) -> tuple[str, ...]:
+        """The folders of data sets that its boxes may read."""
+        return self._backend.spec.data
+
+    @property
     def printed(self) -> dict[str, str]:
         """What each module's boxes printed, by path, once closed."""
         return {path: module.printed for path, module in self._modules.items() if module.printed}

@@ -264,9 +264,15 @@ def _open_notebook(loader: Loader, request: dict[str, Any], channel: Channel) ->
     from autograder.sandbox.kernel.context import Context  # noqa: PLC0415  (see warm_up)
     from autograder.sandbox.kernel.shell import Kernel  # noqa: PLC0415
 
-    data = Path(request["data"]) if request["data"] else None
+    plan = request["plan"]
+    context = Context(
+        loader.tree,
+        Path(plan["data"]) if plan["data"] else None,
+        in_memory=plan["in_memory"],
+        epochs_kept=plan["epochs_kept"],
+    )
     folder = (loader.tree / request["path"]).parent
-    return Kernel(Context(loader.tree, data), folder, request["seed"], channel.send)
+    return Kernel(context, folder, plan["seed"], channel.send)
 
 
 def _run_cell(kernel: Kernel, loader: Loader, request: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from autograder.assignment import Assignment, NotebookSpec, load_assignment
 from autograder.data import VARIABLE
 from autograder.document import TestEntry
 from autograder.environments import interpreter_for
-from autograder.grading import Graded, Mode, data_folder, grade, open_backend
+from autograder.boxes import Mode, data_folder, open_backend
+from autograder.grading import Graded, grade
 from autograder.outcome import EnvironmentFault
 from autograder.sandbox.backend import Backend
 from fixtures.build import Fixture, build

@@ -12,7 +12,7 @@ import pytest
 
 from autograder import grading
 from autograder.assignment import Limits, load_assignment
-from autograder.grading import Mode, open_backend
+from autograder.boxes import Mode, open_backend
 from autograder.outcome import EnvironmentFault
 from autograder.sandbox import notebook as runner
 from autograder.sandbox.backend import remove_folder

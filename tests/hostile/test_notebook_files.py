@@ -195,6 +195,7 @@ class _NotRun:
     """Stands for a sandbox that is asked for the notebook, and tells what plan it was given."""
 
     plan: RunPlan
+    data: tuple[str, ...] = ()
 
     def notebook(self, _path: str, _notebook: Notebook, plan: RunPlan) -> NotebookModule:
         self.plan = plan
@@ -211,7 +212,7 @@ def test_no_number_of_epochs_breaks_the_plan(tmp_path: Path, epochs: str) -> Non
     source = f"epochs = {epochs}\nlearn.fit(epochs)\nfor epoch in range(epochs):\n    opt.step()"
     (tmp_path / "n.ipynb").write_bytes(document(code(source)))
     sandbox = _NotRun()
-    work = NotebookWork("n.ipynb", tree_of(tmp_path), NotebookSpec(), cast(Submission, sandbox), "")
+    work = NotebookWork("n.ipynb", tree_of(tmp_path), NotebookSpec(), cast(Submission, sandbox))
     assert work.module is None
     assert sandbox.plan.epochs is None or 0 < sandbox.plan.epochs <= 10**6
 
@@ -220,7 +221,7 @@ def test_a_folder_may_be_called_as_a_module_is(tmp_path: Path) -> None:
     (tmp_path / "n.ipynb").write_bytes(document(code("import helper")))
     (tmp_path / "helper.py").mkdir()
     (tmp_path / "helper.py" / "inner.py").write_text("x = 1")
-    work = NotebookWork("n.ipynb", tree_of(tmp_path), NotebookSpec(), cast(Submission, _NotRun()), "")
+    work = NotebookWork("n.ipynb", tree_of(tmp_path), NotebookSpec(), cast(Submission, _NotRun()))
     assert list(work.modules) == ["helper.py/inner.py"]
     assert work.source.notes is not None
 

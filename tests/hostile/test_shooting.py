@@ -14,7 +14,7 @@ import pytest
 
 from autograder import grading
 from autograder.assignment import Limits, load_assignment
-from autograder.grading import box_spec
+from autograder.boxes import box_spec
 from autograder.sandbox.backend import remove_folder
 from autograder.sandbox.local import Unconfined
 from fixtures.hostile import Attack, HostileFile

@@ -24,11 +24,15 @@ class Context:
 
     ``tree`` is the submission's root in the box and ``data`` the course's data folder, in torchvision's
     layout and not to be written; ``cell`` is the number of the cell that runs, 0 between cells.
+    ``in_memory`` lets known data sets come from memory (datapath.py); of each training the weights of its
+    last ``epochs_kept`` epochs are kept (meter_weights.py).
     """
 
     tree: Path
     data: Path | None = None
     cell: int = 0
+    in_memory: bool = True
+    epochs_kept: int = 0
     uses: dict[Use, None] = field(default_factory=dict)  # ordered, each once
 
     def used(self, kind: str, detail: str) -> None:

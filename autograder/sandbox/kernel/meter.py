@@ -29,10 +29,11 @@ from typing import Any
 from autograder.sandbox.kernel import meter_graph as graph
 from autograder.sandbox.kernel.context import Context
 from autograder.sandbox.kernel.late import when_imported
-from autograder.sandbox.kernel.meter_loaders import Known
+from autograder.sandbox.kernel.meter_loaders import Known, Pass
 from autograder.sandbox.kernel.meter_passes import Passes
 from autograder.sandbox.kernel.meter_runs import MOST_POINTS, Note, Run, Watched
 from autograder.sandbox.kernel.meter_steps import Updates, parameters_of, rate_of, settings_of
+from autograder.sandbox.kernel.meter_weights import Weights
 
 _PROGRESS_S = 1.0
 _MOST_RUNS = 256
@@ -77,9 +78,12 @@ class Meter:
         self._within: list[Note] = []  # backward passes inside a step: a closure's
         self._unscaled: tuple[weakref.ref[Any], Any] | None = None
         self._cell = 0
+        self.weights = Weights(context, lambda: sum(run.steps for run in self.runs))
+        self.passes.on_begin, self.passes.on_end = self._pass_began, self._pass_ended
 
     def install(self) -> None:
         when_imported("torch", self._patch_torch)
+        self.weights.install()
         when_imported("fastai.optimizer", self._patch_fastai_optimizer)
         when_imported("fastai.data.load", self._patch_fastai_loader)
         for module, names in _DATASETS.items():
@@ -94,6 +98,7 @@ class Meter:
             "runs": [run.as_json(at, points) for at, run in enumerate(self.runs)],
             "runs_dropped": self._runs_dropped,
             **self.passes.as_json(),
+            **self.weights.as_json(),
             "datasets": [{"cell": cell, **part.as_json()} for cell, part in self.known.made],
             "errors": self.errors + self.passes.failures,
             "error": self.error or self.passes.failure,
@@ -191,6 +196,17 @@ class Meter:
             self._within.clear()
             self._cell = cell
         return cell
+
+    @_quietly
+    def _pass_began(self, _one: Pass, module: Any) -> None:
+        self.weights.about_to_begin(module)
+
+    @_quietly
+    def _pass_ended(self, one: Pass) -> None:
+        self._updates.settle(final=False)  # a loop by hand has its last step behind it as well
+        for at, run in enumerate(self.runs):
+            if any(feed is other for feed in one.credited for other in run.feeds.values()):
+                self.weights.epoch_ended(at, run, one)
 
     @_quietly
     def _settle(self) -> None:

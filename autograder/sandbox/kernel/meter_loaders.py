@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,7 @@ class Pass:
     training: bool | None = None
     model: str = ""
     credited: list[Any] = field(default_factory=list)
+    network: Callable[[], Any] | None = None  # a weak reference: what its first batch was given to
     checks: int = 0
 
     @property

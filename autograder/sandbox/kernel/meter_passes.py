@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -54,7 +55,14 @@ class Evaluation:
 
 
 class Passes:
-    """All loaders and the passes over them."""
+    """All loaders and the passes over them.
+
+    ``on_begin`` hears of a pass and of the network that its first batch is about to be given to, ``on_end``
+    of a pass that came to its end.
+    """
+
+    on_begin: Callable[[Pass, Any], None] | None = None
+    on_end: Callable[[Pass], None] | None = None
 
     def __init__(self, context: Context, known: Known) -> None:
         self._context, self._known = context, known
@@ -138,6 +146,8 @@ class Passes:
         one.complete, one.batch = True, None
         for feed in one.credited:
             feed.complete += 1
+        if self.on_end is not None:
+            self.on_end(one)
 
     def sources(self, root: Any) -> tuple[Source, ...]:
         """The passes that the loss with this graph came from, and whether that is proven."""
@@ -221,11 +231,13 @@ class Passes:
             return
         one, self._arming = self._arming, None
         one.training = module.training if type(module.training) is bool else None
-        one.model = type(module).__name__[:_NAME_CHARS]
+        one.model, one.network = type(module).__name__[:_NAME_CHARS], weakref.ref(module)
         one.grad = self._torch.is_grad_enabled() if self._torch is not None else one.grad
         if self._armed is not None:
             self._armed.remove()
             self._armed = None
+        if self.on_begin is not None:
+            self.on_begin(one, module)
 
     def as_json(self) -> dict[str, Any]:
         evaluations = {at: Evaluation(**one.as_json()) for at, one in self._evaluations.items()}
