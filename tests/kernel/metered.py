@@ -57,6 +57,9 @@ def installed(monkeypatch: pytest.MonkeyPatch, tree: Path) -> Metered:
         (DataLoader, "__iter__"),
         (dataloader._BaseDataLoaderIter, "__next__"),
         (torch.amp.GradScaler, "scale"),
+        (torch, "load"),
+        (torch.jit, "load"),
+        (nn.Module, "load_state_dict"),
         (sys, "meta_path"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))

@@ -20,7 +20,7 @@ from autograder.sandbox.kernel.late import when_imported
 from autograder.sandbox.kernel.meter_loaders import Pass
 from autograder.sandbox.kernel.meter_runs import Run, number
 
-_MOST_BEGINNINGS, _MOST_TENSORS = 32, 400
+_MOST_BEGINNINGS, _MOST_TENSORS = 32, 1_000  # tensors of all together: a ResNet-152 has 932, some 120 kB of JSON
 _MOST_LOADS, _MOST_KEPT_RUNS = 100, 16
 _KEPT_BYTES = 64 << 20  # of all kept weights together: a ResNet-18 three times is 134 MB, and not kept
 _NAME_CHARS, _FILE_CHARS = 60, 120
@@ -63,6 +63,7 @@ class Weights:
         if any(ref() is module for ref, _ in self._begun):
             return
         named = [*module.named_parameters(), *module.named_buffers()]
+        room = _MOST_TENSORS - sum(len(told["tensors"]) for _, told in self._begun)
         self._begun.append(
             (
                 weakref.ref(module),
@@ -70,7 +71,7 @@ class Weights:
                     "cell": self.context.cell,
                     "steps": self.steps(),
                     "model": type(module).__name__[:_NAME_CHARS],
-                    "tensors": [_looks(name, one) for name, one in named[:_MOST_TENSORS] if one.numel()],
+                    "tensors": [_looks(name, one) for name, one in named[:room] if one.numel()],
                 },
             )
         )
