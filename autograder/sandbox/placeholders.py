@@ -11,6 +11,7 @@ machine without that package, so that the fallback which the student wrote runs.
 from __future__ import annotations
 
 import ast
+import linecache
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -221,7 +222,7 @@ class _Finder(MetaPathFinder):
         return frame
 
     def _stand_in(self, name: str, reason: str, importer: FrameType | None) -> ModuleSpec:
-        if importer is not None and _has_fallback(importer):
+        if importer is not None and has_fallback(importer):
             raise ModuleNotFoundError(f"No module named {name!r} ({reason})", name=name)
         if name not in self.used:
             self.used.append(name)
@@ -269,12 +270,15 @@ def _is_machinery(filename: str) -> bool:
     return filename == __file__ or "importlib" in filename
 
 
-def _has_fallback(frame: FrameType) -> bool:
+def has_fallback(frame: FrameType) -> bool:
     """Whether the line that ``frame`` is at lies in the body of a ``try`` that catches a failed import."""
+    name = frame.f_code.co_filename
+    if Path(name).is_file():  # it may have been written anew; a notebook's cells are only in the cache
+        linecache.checkcache(name)
+    source = "".join(linecache.getlines(name))
     try:
-        source = Path(frame.f_code.co_filename).read_text(encoding="utf-8", errors="replace")
         tree = ast.parse(source)
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     line = frame.f_lineno
     return any(

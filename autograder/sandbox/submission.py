@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from autograder.sandbox import wire
 from autograder.sandbox.backend import Backend
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.explain import Trusted, explain, limit_behind
+from autograder.sandbox.exported import EXPORTING, GRACE_S, Exports, read_exports, require_exporter
 from autograder.sandbox.openbox import OpenBox, RunClock
 from autograder.sandbox.policy import BoxLimits
 from autograder.sandbox.predicted import PREDICTING, Way, read_ways
@@ -263,8 +264,45 @@ class Scene:
         reply, arrays = self._ask(request, encoder.arrays, PREDICTING)
         return read_ways(reply, arrays, len(images))
 
+    def export(  # noqa: PLR0913  (each is one thing that a grader knows)
+        self,
+        probes: np.ndarray,
+        *,
+        weights: str = "",
+        arguments: Sequence[Mapping[str, Any]] = (),
+        classes: Sequence[str] = (),
+        snapshot: int | None = None,
+        input_shape: Sequence[int] | None = None,
+        budget_s: float = 60.0,
+    ) -> Exports:
+        """The networks that were left behind, or the one that the file ``weights`` is for, as ONNX, and what
+        becomes of our uint8 ``probes`` (K, H, W) or (K, H, W, 3) by each preparation; see exported.py.
+
+        ``arguments`` are keywords to try for a class's constructor, ``classes`` names to try first;
+        ``snapshot`` -1 asks for the weights at the end of the last epoch, -2 for those one epoch before;
+        ``input_shape`` is that of one image. It has time of its own: most goes by in torch's exporter.
+        """
+        asked = {
+            "weights": weights,
+            "arguments": [dict(one) for one in arguments],
+            "classes": list(classes),
+            "snapshot": snapshot,
+            "input_shape": None if input_shape is None else [int(length) for length in input_shape],
+            "budget_s": budget_s,
+            "most_bytes": max(self._box.limits.message_mib - 1, 0) << 20,  # the rest is for what is told
+        }
+        encoder = wire.Encoder()
+        request = {"do": "export", "probes": encoder.encode(probes), "asked": encoder.encode(asked)}
+        reply, arrays = self._ask(request, encoder.arrays, EXPORTING, budget_s + GRACE_S)
+        require_exporter(reply, self._box.trusted.python)
+        return read_exports(reply, arrays, len(probes))
+
     def _ask(
-        self, request: dict[str, Any], arrays: dict[str, np.ndarray] | None, doing: str
+        self,
+        request: dict[str, Any],
+        arrays: dict[str, np.ndarray] | None,
+        doing: str,
+        own_s: float | None = None,
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if self._ended is not None:
             raise self._ended
@@ -273,16 +311,19 @@ class Scene:
             reply, answered = self._box.ask(
                 self._channel,
                 request,
-                budget_s=self._box.limits.wall_s - self._spent,
+                budget_s=self._box.limits.wall_s - self._spent if own_s is None else own_s,
                 doing=doing,
                 on_deadline=self._on_deadline,
                 arrays=arrays,
             )
         except SubmissionProblem as problem:
+            if own_s is not None and isinstance(problem, LimitExceeded) and problem.limit == "wall_s":
+                problem = LimitExceeded("wall_s", own_s, doing=doing)
             self._ended = self._name_the_end(problem, doing)
             raise self._ended from problem
         finally:
-            self._spent += time.monotonic() - start
+            if own_s is None:
+                self._spent += time.monotonic() - start
         if "missing" in reply and request["do"] == "call":
             raise CheckFailed(
                 f"There is no function {doing}.",

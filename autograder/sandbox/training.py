@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from autograder.sandbox.measured import Junk, Record
+from autograder.sandbox.training_weights import Begun, KeptEpoch, Load, kept_epoch, load, read_begun
 
 _MOST_POINTS = 400
 
@@ -216,6 +217,9 @@ class Training:
     loaders: tuple[Loader, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     datasets: tuple[MadeDataset, ...] = ()
+    beginnings: tuple[Begun, ...] = ()
+    loads: tuple[Load, ...] = ()
+    kept: tuple[KeptEpoch, ...] = ()
     runs_dropped: int = 0
     errors: int = 0
     error: str = ""
@@ -233,6 +237,9 @@ class Training:
             loaders=record.records("loaders", _loader),
             evaluations=record.records("evaluations", _evaluation),
             datasets=record.records("datasets", lambda one: MadeDataset(one.count("cell"), _part(one))),
+            beginnings=read_begun(value.get("beginnings"), junk),
+            loads=record.records("loads", load),
+            kept=record.records("kept", kept_epoch),
             runs_dropped=record.count("runs_dropped"),
             errors=record.count("errors"),
             error=record.name("error"),

@@ -23,7 +23,6 @@ import ctypes
 import gc
 import importlib
 import os
-import random
 import signal
 import socket
 import sys
@@ -36,11 +35,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.random  # loaded on first use otherwise: 15 ms in every scene
 
 from autograder.sandbox import seccomp, vision, wire
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.confine import confine, die_with_parent
+from autograder.sandbox.kernel.scenes import Networks, settle
 from autograder.sandbox.loader import Loader
 from autograder.sandbox.policy import Box
 from autograder.sandbox.processes import any_process_of
@@ -328,15 +327,12 @@ class _Scene:
     def __init__(
         self, channel: Channel, loader: Loader, module: ModuleType, kernel: Kernel | None = None
     ) -> None:
-        self._channel, self._loader, self._module, self._kernel = channel, loader, module, kernel
+        self._channel, self._loader, self._module = channel, loader, module
+        self._networks = Networks(module, kernel, loader.tree)
         self._values: list[Any] = []
 
     def serve(self) -> None:
-        random.seed(_SEED)
-        np.random.seed(_SEED)  # the global generator is the one that student code uses
-        if "torch._C" in sys.modules:  # else "torch" may be a placeholder, which nobody must use
-            sys.modules["torch"].manual_seed(_SEED)
-            sys.modules["torch"].set_num_threads(1)  # the parent's others didn't come along with the fork
+        settle(_SEED)
         with contextlib.suppress(EOFError):
             while True:
                 request, arrays = self._channel.receive(_REQUEST_BYTES)
@@ -364,10 +360,14 @@ class _Scene:
             case "fetch":
                 values = [self._decode(value, arrays) for value in request["values"]]
                 return {"values": [encoder.encode(value) for value in values]}
-            case "predict" if self._kernel is not None:
+            case "predict":
                 images = self._decode(request["images"], arrays)
-                ways = self._kernel.predict(images, request["ways"], request["budget_s"])
+                ways = self._networks.predict(images, request["ways"], request["budget_s"])
                 return {"ways": [way | {"scores": encoder.encode(way["scores"])} for way in ways]}
+            case "export":
+                probes = self._decode(request["probes"], arrays)
+                asked = self._decode(request["asked"], arrays)
+                return {"exports": _with_arrays(self._networks.export(probes, asked), encoder)}
         raise ValueError(f"unknown request {request['do']!r}")
 
     def _decode(self, tree: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -383,6 +383,15 @@ class _Scene:
         self._values.append(value)
         kind, length = _describe(value)
         return {"handle": len(self._values) - 1, "kind": kind, "length": length}
+
+
+def _with_arrays(value: Any, encoder: wire.Encoder) -> Any:
+    """A value for JSON in which each array is a reference to one that goes beside it."""
+    if isinstance(value, np.ndarray):
+        return encoder.encode(value)
+    if isinstance(value, dict):
+        return {key: _with_arrays(one, encoder) for key, one in value.items()}
+    return [_with_arrays(one, encoder) for one in value] if isinstance(value, list) else value
 
 
 def _shown(name: str) -> str:

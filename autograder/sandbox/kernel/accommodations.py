@@ -6,6 +6,7 @@ from typing import Any
 
 from autograder.sandbox.kernel import (
     colab,
+    datapath,
     datasets,
     gpu,
     loading,
@@ -23,7 +24,7 @@ from autograder.sandbox.kernel.places import Places
 
 def install_all(context: Context) -> None:
     """Install what needs no shell. Call it in the notebook's folder, before any of the student's code."""
-    for part in (gpu, loading, datasets, pretrained, oldtorch, widgets, network):
+    for part in (gpu, loading, datasets, pretrained, oldtorch, widgets, network, datapath):
         part.install(context)
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from autograder.sandbox.kernel.facts import tensors_of
+
 _MOST_NETWORKS = 5
 _MOST_ITEMS = 64  # of a container that is looked into
 _DEPTH = 3  # containers and objects inside each other
@@ -27,7 +29,7 @@ _FUNCTION = re.compile(
     r"(_?fn|_?func|_?\d+)?$",
     re.IGNORECASE,
 )
-_OWN_CODE = "__main__"
+_NOTEBOOK = "__main__"  # the module that a notebook's cells run in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ class Network:
     name: str
     call: Callable[[Any], Any]
     module: Any = None  # None for a function
+    state: Mapping[str, Any] | None = None  # weights to be put into it, where its own are others
 
 
 def walk(namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The values that a notebook's names lead to, with the way to each: ``learn.model``, ``models['a']``."""
     seen: set[int] = set()
+    own = _own_code(namespace)
     waiting = [
         (name, value, 0)
         for name, value in reversed(list(namespace.items()))  # what was assigned last is likelier
@@ -53,25 +57,30 @@ def walk(namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         seen.add(id(value))
         yield name, value
         if depth < _DEPTH:
-            waiting += [(f"{name}{step}", inner, depth + 1) for step, inner in _inside(value)]
+            waiting += [(f"{name}{step}", inner, depth + 1) for step, inner in _inside(value, own)]
 
 
-def _inside(value: Any) -> Iterable[tuple[str, Any]]:
+def _own_code(namespace: Mapping[str, Any]) -> str:
+    """The outermost package of the code that made a namespace: a notebook's, or a module's."""
+    return str(namespace.get("__name__") or _NOTEBOOK).partition(".")[0]
+
+
+def _inside(value: Any, own: str) -> Iterable[tuple[str, Any]]:
     if isinstance(value, (list, tuple)):
         return [(f"[{at}]", one) for at, one in enumerate(value[:_MOST_ITEMS]) if not _plain(one)]
     if isinstance(value, dict):
         return [(f"[{key!r}]"[:40], one) for key, one in list(value.items())[:_MOST_ITEMS] if not _plain(one)]
-    if _is_module(value):
+    if is_module(value):
         return ()  # its parts are its own business
-    if getattr(type(value), "__module__", "").partition(".")[0] in _LOOKED_INTO:
+    if str(getattr(type(value), "__module__", "")).partition(".")[0] in (*_LOOKED_INTO, own):
         held = getattr(value, "__dict__", {})
         return [(f".{key}", one) for key, one in list(held.items())[:_MOST_ITEMS] if not _plain(one)]
     return ()
 
 
-# Whose objects hold networks, data sets and loaders: the notebook's own, and libraries of training loops.
+# Whose objects hold networks, data sets and loaders, beside the student's own: libraries of training loops.
 _LOOKED_INTO = frozenset(
-    {_OWN_CODE, "fastai", "lightning", "pytorch_lightning", "ignite", "skorch", "torch", "torchvision"}
+    {_NOTEBOOK, "fastai", "lightning", "pytorch_lightning", "ignite", "skorch", "torch", "torchvision"}
 )
 
 
@@ -79,9 +88,9 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, complex, str, bytes))
 
 
-def _is_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and issubclass(type(value), torch.nn.Module)
+def is_module(value: Any) -> bool:
+    """Whether it is a network of torch's, or a part of one."""
+    return "torch._C" in sys.modules and issubclass(type(value), sys.modules["torch"].nn.Module)
 
 
 # --- networks ----------------------------------------------------------------------------------------
@@ -89,7 +98,11 @@ def _is_module(value: Any) -> bool:
 
 def networks(namespace: Mapping[str, Any], stepped: Sequence[frozenset[int]]) -> list[Network]:
     """The likeliest networks first; ``stepped`` holds the ids of each training run's parameters, in order."""
-    found = [(name, one) for name, one in walk(namespace) if _is_module(one) and _has_parameters(one)]
+    code = _own_code(namespace)
+    modules = [(name, one) for name, one in walk(namespace) if is_module(one)]
+    found = [(name, one) for name, one in modules if _has_parameters(one)]
+    # One of the student's own classes may keep all its numbers where torch doesn't see them.
+    found = found or [(name, one) for name, one in modules if type(one).__module__.startswith(code)]
     every = frozenset[int]().union(*stepped)
     if every and not any(_parameter_ids(one) & every for _, one in found):
         found += [("a network of a function's", one) for one in _alive() if _parameter_ids(one) & every]
@@ -108,31 +121,31 @@ def networks(namespace: Mapping[str, Any], stepped: Sequence[frozenset[int]]) ->
 
 
 def _has_parameters(module: Any) -> bool:
-    try:
-        return next(iter(module.parameters()), None) is not None
-    except Exception:  # a class of the student's own whose __init__ forgot its base's
-        return False
+    return bool(_parameter_ids(module))
 
 
 def _parameter_ids(module: Any) -> frozenset[int]:
+    """Of its parameters, as its own method has them and as torch keeps them: a class may leave some out."""
+    kept = {id(one) for _, one, parameter in tensors_of(module) if parameter}
     try:
-        return frozenset(id(one) for one in module.parameters())
-    except Exception:
-        return frozenset()
+        return frozenset(kept | {id(one) for one in module.parameters()})
+    except Exception:  # a class of the student's own whose __init__ forgot its base's
+        return frozenset(kept)
 
 
 def _alive() -> list[Any]:
     """Networks that no name leads to, such as one that a function keeps for itself; the outermost ones."""
-    found = [one for one in gc.get_objects() if _is_module(one) and _has_parameters(one)]
+    found = [one for one in gc.get_objects() if is_module(one) and _has_parameters(one)]
     parts = {id(part) for whole in found for part in whole.modules() if part is not whole}
     return [one for one in found if id(one) not in parts][:_MOST_NETWORKS]
 
 
 def _functions(namespace: Mapping[str, Any]) -> list[Network]:
     """Networks written by hand: a function of a batch, or an object of the notebook's own to be called."""
-    found = []
+    found, code = [], _own_code(namespace)
     for name, value in reversed(list(namespace.items())):
-        own = getattr(type(value), "__module__", "") == _OWN_CODE and not isinstance(value, type)
+        made_by = str(getattr(type(value), "__module__", "")).partition(".")[0]
+        own = made_by in (code, _NOTEBOOK) and not isinstance(value, type) and not is_module(value)
         by_name = isinstance(value, FunctionType) and _FUNCTION.match(name) is not None
         if not name.startswith("_") and (by_name or (own and callable(value))) and _takes_one(value):
             found.append(Network(name, value))

@@ -13,7 +13,8 @@ from typing import Any
 
 from autograder.sandbox.kernel.context import Context
 from autograder.sandbox.kernel.places import KIND, Places
-from autograder.sandbox.kernel.students import has_fallback, importer
+from autograder.sandbox.kernel.students import importer
+from autograder.sandbox.placeholders import has_fallback
 
 _ROOT = "google.colab"
 

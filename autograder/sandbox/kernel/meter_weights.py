@@ -20,7 +20,10 @@ from autograder.sandbox.kernel.late import when_imported
 from autograder.sandbox.kernel.meter_loaders import Pass
 from autograder.sandbox.kernel.meter_runs import Run, number
 
-_MOST_BEGINNINGS, _MOST_TENSORS = 32, 1_000  # tensors of all together: a ResNet-152 has 932, some 120 kB of JSON
+_MOST_BEGINNINGS, _MOST_TENSORS = (
+    32,
+    1_000,
+)  # tensors of all together: a ResNet-152 has 932, some 120 kB of JSON
 _MOST_LOADS, _MOST_KEPT_RUNS = 100, 16
 _KEPT_BYTES = 64 << 20  # of all kept weights together: a ResNet-18 three times is 134 MB, and not kept
 _NAME_CHARS, _FILE_CHARS = 60, 120

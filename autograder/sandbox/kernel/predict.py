@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from autograder.sandbox.kernel.candidates import Network, networks
+from autograder.sandbox.kernel.forms import FORMS, Form, Unusable, number_kind, scores_in
 from autograder.sandbox.kernel.preparations import Preparation, preparations
 
 CLASSES = 10
@@ -24,10 +25,6 @@ _BATCH = 50  # images at once: the largest networks in use take 5 to 10 seconds 
 _TRIED = 4  # images on which a shape is tried
 _MOST_WAYS = 32
 _TEXT = 200
-
-
-class Unusable(Exception):
-    """What a network gives is no table of scores."""
 
 
 @dataclass(slots=True)
@@ -120,57 +117,31 @@ def _scores(way: Way, images: np.ndarray, give_up: float) -> np.ndarray:
     return np.concatenate(given)
 
 
-def _shape(way: Way, few: np.ndarray) -> Any:
+def _shape(way: Way, few: np.ndarray) -> Callable[[Any], Any]:
     """The form of a batch that the network takes: as it is, or each image in one row, say."""
     batch = way.preparation.prepare(few)
     refused: Exception | None = None
-    for name, change in _SHAPES:
-        if way.shape not in ("", name) or (batch.dim() < 3 and name):
+    for form in FORMS:
+        if way.shape not in ("", form.name) or not form.suits(batch):
             continue
-        shaped = _cast(change, way)
+        shaped = _cast(form, way)
         try:
             _table(way.network.call(shaped(batch)), len(few))
         except Exception as error:
             refused = refused or error
             continue
-        way.shape = name
+        way.shape = form.name
         return shaped
     raise refused or Unusable("no form of the images fits")
 
 
-def _cast(change: Any, way: Way) -> Any:
+def _cast(form: Form, way: Way) -> Callable[[Any], Any]:
     """The change of form, into the numbers that the network computes with."""
-    parameters = way.network.module.parameters() if way.network.module is not None else ()
-    kinds = (one.dtype for one in parameters if one.dtype.is_floating_point)
-    kind = next(kinds, sys.modules["torch"].float32)
-    return lambda batch: change(batch).to(kind)
-
-
-_SHAPES: tuple[tuple[str, Any], ...] = (
-    ("", lambda batch: batch),
-    ("each image in one row", lambda batch: batch.reshape(len(batch), -1)),
-    ("without an axis for channels", lambda batch: batch.squeeze(1)),
-    ("with an axis for channels", lambda batch: batch.unsqueeze(1)),
-    ("in three channels", lambda batch: batch.expand(-1, 3, -1, -1)),
-)
+    kind = number_kind(way.network.module)
+    return lambda batch: form.change(batch).to(kind)
 
 
 def _table(answer: Any, count: int) -> np.ndarray:
-    """The scores among what a network returned: (count, 10)."""
-    torch = sys.modules["torch"]
-    if isinstance(answer, dict):
-        answer = list(answer.values())
-    if hasattr(answer, "logits"):
-        answer = answer.logits
-    for one in answer if isinstance(answer, (list, tuple)) else [answer]:
-        if not torch.is_tensor(one) or one.dim() < 2 or not one.dtype.is_floating_point:
-            continue
-        if tuple(one.shape[:2]) == (count, CLASSES) and one.numel() == count * CLASSES:
-            flat = one.detach().reshape(count, CLASSES).to("cpu", torch.float32)
-            return np.array(flat.numpy(), dtype=np.float32)
-    raise Unusable(f"it gives {_described(answer)}, where ({count}, {CLASSES}) scores are expected")
-
-
-def _described(answer: Any) -> str:
-    shape = getattr(answer, "shape", None)
-    return f"shape {tuple(shape)}" if shape is not None else f"a {type(answer).__name__}"
+    """The scores among what a network returned, as an array of ours: (count, 10)."""
+    scores = scores_in(answer, count, CLASSES)
+    return np.array(scores.detach().to("cpu", sys.modules["torch"].float32).numpy(), dtype=np.float32)

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -31,7 +31,6 @@ from autograder.sandbox.kernel.context import Context
 from autograder.sandbox.kernel.late import when_imported
 from autograder.sandbox.kernel.meter import Meter
 from autograder.sandbox.kernel.outputs import Collector, Stream
-from autograder.sandbox.kernel.predict import Predictor
 
 _TELL_EVERY_S = 1.0  # how often the trusted side hears of a cell that runs
 _SO_FAR_CHARS = 300_000  # of its outputs, each time: one long text, and something beside it
@@ -77,7 +76,6 @@ class Kernel:
         # Figures show without being asked for, as in Jupyter.
         when_imported("matplotlib.pyplot", lambda _: self._shell.enable_matplotlib("inline"))
         _seed(seed)
-        self._predictor: Predictor | None = None
 
     def run(self, number: int, source: str, soft_s: float) -> CellResult:
         """Run one cell, which is interrupted after ``soft_s`` seconds."""
@@ -100,12 +98,15 @@ class Kernel:
             training=self._meter.snapshot(),
         )
 
-    def predict(self, images: np.ndarray, ways: Sequence[int], budget_s: float) -> list[dict[str, Any]]:
-        """Scores of images by what the cells left; to be called in a scene (see predict.py)."""
-        if self._predictor is None:
-            stepped = [run.parameter_ids for run in self._meter.runs if run.parameter_ids]
-            self._predictor = Predictor(vars(self.module), stepped)
-        return self._predictor.answer(images, ways, budget_s)
+    @property
+    def stepped(self) -> list[frozenset[int]]:
+        """The ids of the parameters that each training run stepped, in order."""
+        return [run.parameter_ids for run in self._meter.runs if run.parameter_ids]
+
+    def kept(self, at: int) -> tuple[Any, Mapping[str, Any]] | None:
+        """A network and its weights at the end of one of its last epochs: -1 is the last."""
+        found = self._meter.weights.kept(at)
+        return (found.module, found.tensors) if found is not None else None
 
     def _step_taken(self, progress: dict[str, Any]) -> None:
         self._progress = progress

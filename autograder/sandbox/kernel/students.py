@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import linecache
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,7 +13,6 @@ _LIBRARIES = (
     "<frozen",
     "<__array_function__",
 )
-_CATCHES_IMPORT_ERROR = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 
 
 def is_students(frame: FrameType | None) -> bool:
@@ -33,26 +30,3 @@ def importer() -> FrameType | None:
 
 def _is_machinery(filename: str) -> bool:
     return "importlib" in filename or filename.startswith(_OURS)
-
-
-def has_fallback(frame: FrameType) -> bool:
-    """Whether the line that ``frame`` is at lies in the body of a ``try`` that catches a failed import."""
-    source = "".join(linecache.getlines(frame.f_code.co_filename))
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    line = frame.f_lineno
-    return any(
-        any(_catches(handler) for handler in node.handlers)
-        and node.body[0].lineno <= line <= (node.body[-1].end_lineno or line)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Try)
-    )
-
-
-def _catches(handler: ast.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(isinstance(kind, ast.Name) and kind.id in _CATCHES_IMPORT_ERROR for kind in kinds)
