@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from autograder.assignment import Assignment, Limits
-from autograder.data import course_data, prepare
+from autograder.data import prepared
 from autograder.environments import interpreter_for
 from autograder.manifest import BoxKind
 from autograder.outcome import EnvironmentFault, GraderFault, UsageError
@@ -51,7 +51,7 @@ def data_folder(assignment: Assignment, mode: Mode = Mode.GRADE) -> Path | None:
     if assignment.notebook is None or not assignment.notebook.datasets:
         return None
     try:
-        return prepare(assignment.notebook.datasets, course_data(assignment))
+        return prepared(assignment)
     except EnvironmentFault:
         if mode is Mode.CHECK:
             return None
@@ -128,8 +128,9 @@ class Boxes:
 
     @property
     def notebook_spec(self) -> BoxSpec:
-        """That of the boxes that notebooks run in; of the main one where there are no notebooks."""
-        kind = self._assignment.notebook.box if self._assignment.notebook is not None else MAIN
+        """That of the boxes that notebooks run in; of the main one where no notebook is run."""
+        notebook = self._assignment.notebook
+        kind = notebook.box if notebook is not None and notebook.mode != "stored" else MAIN
         if kind == MAIN:
             return self.spec
         if kind not in self._specs:

@@ -270,7 +270,7 @@ def data_command(
     ] = None,
 ) -> None:
     """Prepare the data sets that submissions are shown, so that no grading has to wait for it."""
-    from autograder.data import VARIABLE, course_data, describe, prepare  # noqa: PLC0415
+    from autograder.data import VARIABLE, course_data, describe, prepare, prepared  # noqa: PLC0415
 
     if source is not None:
         os.environ[VARIABLE] = str(source)
@@ -279,7 +279,8 @@ def data_command(
         out_console.print("No assignment here asks for data sets.")
     for name, asked in wanted.items():
         own = find_assignment(name, GRADERS) if name else None
-        out_console.print(Text(describe(prepare(asked, course_data(own)))))
+        folder = prepared(own) if own is not None else prepare(asked, course_data(None))
+        out_console.print(Text(describe(folder)))
 
 
 def _asked_for() -> dict[str, list[str]]:

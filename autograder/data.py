@@ -3,7 +3,7 @@
 A data set is prepared once, out of whatever the course has of it, into a folder that the sandbox shows to
 submissions, read-only and in torchvision's layout. Beside it, closed to everybody else, lie the test images
 and labels for our own use, as plain arrays: what a box is shown is never read back by us, and nothing is
-unpickled on this side.
+unpickled on this side. Of the test set, an assignment may hide a part from the sandbox (datasets/hidden.py).
 
 The folders lie where the environments lie (see scripts/environment). Their names hold a hash of what they
 were made from, so that changed sources make a new one; one process at a time makes one, and a folder appears
@@ -21,14 +21,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from autograder.assignment import Assignment
-from autograder.datasets import cifar, mnist
+from autograder.datasets import cifar, imagenet, mnist
 from autograder.datasets.found import Source, Split
+from autograder.datasets.hidden import Hiding
+from autograder.datasets.imagenet import Validation
 from autograder.outcome import EnvironmentFault
 from autograder.text import quote
 
@@ -36,8 +39,9 @@ VARIABLE = "AUTOGRADER_DATA"
 NAMES = ("mnist", "mnist_png", "fashion_mnist", "cifar10")
 _HOME = Path(__file__).resolve().parents[1]
 _ROOTS_FOLDER = Path("/opt/autograder")
-_FORMAT = 1  # goes into the hash: raise it when what is written changes
+_FORMAT = 2  # goes into the hash: raise it when what is written changes
 _SHOWN, _HELD, _NOTES = "course", "held", "notes.json"
+_NOTHING_HIDDEN = Hiding()
 _WHERE = {
     "mnist": "the four files in MNIST/raw",
     "mnist_png": "MNIST's four files in MNIST/raw",
@@ -48,12 +52,20 @@ _WHERE = {
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Images (uint8) and labels (int64) that a model is judged by; ``note`` says what they are."""
+    """Images (uint8) and labels (int64) that a model is judged by; ``note`` says what they are.
+
+    ``hidden``: which of them no submission was shown.
+    """
 
     images: np.ndarray  # (N, 28, 28), or (N, 32, 32, 3)
     labels: np.ndarray  # (N,)
     name: str
     note: str
+    hidden: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))  # (N,)
+
+    def __post_init__(self) -> None:
+        if not len(self.hidden):
+            object.__setattr__(self, "hidden", np.zeros(len(self.labels), dtype=bool))
 
 
 def course_data(assignment: Assignment | None) -> Path | None:
@@ -73,15 +85,37 @@ def course_data(assignment: Assignment | None) -> Path | None:
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
-def prepare(names: Sequence[str], source: Path | None, say: Callable[[str], None] | None = None) -> Path:
+def prepared(assignment: Assignment) -> Path:
+    """The folder with the data sets that the manifest's notebooks find, without what it hides of them."""
+    spec = assignment.notebook
+    assert spec is not None
+    hiding = Hiding(spec.hidden_test_images, assignment.seed)
+    return prepare(spec.datasets, course_data(assignment), hiding=hiding)
+
+
+def prepare(
+    names: Sequence[str],
+    source: Path | None,
+    say: Callable[[str], None] | None = None,
+    *,
+    hiding: Hiding = _NOTHING_HIDDEN,
+) -> Path:
     """The folder with these data sets that submissions are shown; made on first use, which may take a minute.
 
     ``source`` is the folder with the course's own data. Raises EnvironmentFault where a data set isn't in it.
     """
+    hiding = hiding if hiding.images else _NOTHING_HIDDEN  # whatever the seed is
     say = say or _say
     try:
         sources = {name: _find(name, source) for name in sorted(set(names))}
-        told = repr([_FORMAT, *((name, found.fingerprint()) for name, found in sources.items())])
+        told = repr(
+            [
+                _FORMAT,
+                hiding.images,
+                hiding.seed,
+                *((name, found.fingerprint()) for name, found in sources.items()),
+            ]
+        )
     except OSError as error:
         raise EnvironmentFault(
             f"The course's data in {quote(str(source))} can't be read: {error}.",
@@ -93,7 +127,7 @@ def prepare(names: Sequence[str], source: Path | None, say: Callable[[str], None
             folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             with _locked(folder, say):
                 if not folder.is_dir():  # another process made it while this one waited
-                    _make(folder, sources, say)
+                    _make(folder, sources, hiding, say)
         except OSError as error:
             raise EnvironmentFault(
                 f"The data sets can't be written to {quote(str(folder))}: {error}.",
@@ -106,9 +140,9 @@ def load_held_out(name: str, folder: Path) -> HeldOut:
     """The test images of "mnist", "fashion_mnist" or "cifar10", for the folder that `prepare` returned."""
     base = _base(name)
     try:
-        images, labels = (
+        images, labels, hidden = (
             np.load(folder.parent / _HELD / f"{base}-{what}.npy", allow_pickle=False)
-            for what in ("images", "labels")
+            for what in ("images", "labels", "hidden")
         )
         note = notes(folder)[base]
     except (OSError, ValueError, KeyError) as error:
@@ -117,7 +151,23 @@ def load_held_out(name: str, folder: Path) -> HeldOut:
             remedy="Name the data set under [notebook] in the manifest; if it stands there, delete that "
             "folder: it is then made anew.",
         ) from error
-    return HeldOut(images, labels, base, note)
+    return HeldOut(images, labels, base, note, hidden)
+
+
+def validation_images(assignment: Assignment | None) -> Validation:
+    """The course's ImageNet validation images; raises EnvironmentFault where it has none.
+
+    They are read on this side alone: no submission is shown them.
+    """
+    source = course_data(assignment)
+    found = imagenet.find(source)
+    if found is None:
+        where = quote(str(source)) if source is not None else "any folder (none was named)"
+        raise EnvironmentFault(
+            f"ImageNet's validation images were not found in {where}.",
+            remedy=f"Put them into {imagenet.WHERE} of a folder, and name that in {VARIABLE}.",
+        )
+    return found
 
 
 def notes(folder: Path) -> dict[str, str]:
@@ -155,7 +205,7 @@ def _find(name: str, source: Path | None) -> Source:
     return found
 
 
-def _make(folder: Path, sources: dict[str, Source], say: Callable[[str], None]) -> None:
+def _make(folder: Path, sources: dict[str, Source], hiding: Hiding, say: Callable[[str], None]) -> None:
     """Make it under another name, and give it its own when it is complete."""
     started = time.monotonic()
     say(f"preparing the data sets {', '.join(sources)} in {str(folder)!r} (once)")
@@ -166,7 +216,11 @@ def _make(folder: Path, sources: dict[str, Source], say: Callable[[str], None]) 
         for place, mode in ((draft, 0o755), (shown, 0o755), (held, 0o700)):
             place.mkdir()
             place.chmod(mode)  # whatever our umask is
-        made = {name: _make_one(name, found, shown, held, say) for name, found in sources.items()}
+        made = {}
+        for name, found in sources.items():
+            test, note = _make_one(name, found, shown, hiding, say)
+            _hold(held, _base(name), test, hiding)
+            made[name] = note + hiding.note(len(test.labels))
         told = {_base(name): note for name, note in made.items()} | made
         (draft / _NOTES).write_text(json.dumps(told), encoding="utf-8")
         _open_to_all(shown)
@@ -179,24 +233,31 @@ def _make(folder: Path, sources: dict[str, Source], say: Callable[[str], None]) 
     say(f"the data is ready after {time.monotonic() - started:.0f} s")
 
 
-def _make_one(name: str, found: Source, shown: Path, held: Path, say: Callable[[str], None]) -> str:
-    if name == "cifar10":
-        test, note = cifar.make(found, shown / cifar.FOLDER, say)
-        _hold(held, name, test)
-        return note
+def _make_one(
+    name: str, found: Source, shown: Path, hiding: Hiding, say: Callable[[str], None]
+) -> tuple[Split, str]:
+    """The true test images, and a note on what they are."""
     base = _base(name)
+    conceal = partial(hiding.shown, base)
+    if base == "cifar10":
+        return cifar.make(found, shown / cifar.FOLDER, say, conceal)
     training, test, note = mnist.read(base, found, say)
     if name == "mnist_png":
-        mnist.write_pictures(shown / "mnist_png", training, test)
+        mnist.write_pictures(shown / "mnist_png", training, conceal(test))
     else:
-        mnist.write(shown / {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}[name] / "raw", training, test)
-    _hold(held, base, test)
-    return note
+        folder = shown / {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}[name] / "raw"
+        mnist.write(folder, training, conceal(test))
+    return test, note
 
 
-def _hold(held: Path, name: str, test: Split) -> None:
-    np.save(held / f"{name}-images.npy", test.images, allow_pickle=False)
-    np.save(held / f"{name}-labels.npy", test.labels, allow_pickle=False)
+def _hold(held: Path, name: str, test: Split, hiding: Hiding) -> None:
+    parts = {
+        "images": test.images,
+        "labels": test.labels,
+        "hidden": hiding.places(name, len(test.labels)),
+    }
+    for what, values in parts.items():
+        np.save(held / f"{name}-{what}.npy", values, allow_pickle=False)
 
 
 def _open_to_all(folder: Path) -> None:

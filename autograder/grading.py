@@ -296,6 +296,7 @@ class _Run:
             tags=marks.tags,
             question=question.title,
             evidence_needed=question.evidence if points else None,
+            extra_credit=not question.points and question.extra_credit > 0,
         )
 
     def _settle(self, key: str, verdict: Verdict) -> None:
@@ -304,12 +305,15 @@ class _Run:
 
     def _info(self, tree: Tree | IntakeRefused, seed: int) -> RunInfo:
         graded = [test for test in self.declared if not test.extra_credit]
+        extra = [test for test in self.declared if test.extra_credit]
         return RunInfo(
             title=self.assignment.title,
             points=self.assignment.total_points
             if self.mode is Mode.GRADE
             else sum(test.max_score for test in graded),
-            extra_credit=self.assignment.total_extra_credit if self.mode is Mode.GRADE else 0.0,
+            extra_credit=self.assignment.total_extra_credit
+            if self.mode is Mode.GRADE
+            else sum(test.max_score for test in extra),
             seed=seed,
             versions=versions(self.boxes.notebook_spec.python),
             sandbox=self.boxes.name,

@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from autograder.assignment import Assignment, Deliverable
+from autograder.assignment import Assignment, Deliverable, NotebookSpec
 from autograder.boxes import MAIN, Sandboxed
 from autograder.checks.deliverables import Deliveries, find_mention, find_module, match
 from autograder.intake import Tree
 from autograder.outcome import CheckFailed, GraderFault, IntakeRefused
-from autograder.sandbox.submission import Module
+from autograder.sandbox.submission import Module, Submission
 from autograder.sheet import Sheet
 from autograder.text import quote
 
 if TYPE_CHECKING:
     from autograder.handed_notebook import NotebookWork
+    from autograder.loaders.notebook import Notebook
+    from autograder.sandbox.notebook import NotebookModule
 
 _SEED_BITS = 32
+NotebookMode = Literal["rerun", "stored", "auto"]
 
 
 class HandedIn:
@@ -83,13 +87,8 @@ class HandedIn:
     def notebook(self, key: str) -> NotebookWork:
         """The notebook that is the deliverable ``key``; raises CheckFailed where none was handed in."""
         if key not in self._notebooks:
-            deliverable, spec = self._deliverable(key), self._assignment.notebook
+            deliverable, spec = self._deliverable(key), self._notebook_spec(key)
             path = self.deliveries.found.get(key)
-            if spec is None:
-                raise GraderFault(
-                    f"A test asks for the notebook {key!r}, and the manifest has no [notebook].",
-                    remedy="Add the table to the manifest; its defaults may do.",
-                )
             if path is None:
                 raise CheckFailed(
                     "No file of your submission is the notebook: "
@@ -101,6 +100,38 @@ class HandedIn:
             sandboxed = self._require_sandbox().submission(spec.box)
             self._notebooks[key] = NotebookWork(path, self.tree, spec, sandboxed)
         return self._notebooks[key]
+
+    def notebook_at(self, path: str, mode: NotebookMode | None = None) -> NotebookWork:
+        """The notebook at ``path``, where a homework has several; ``mode`` takes the place of the manifest's."""
+        key = f"{path} ({mode or 'as the manifest says'})"
+        if key not in self._notebooks:
+            from autograder.handed_notebook import NotebookWork  # noqa: PLC0415  (as above)
+
+            spec = self._notebook_spec(path)
+            spec = spec if mode is None else spec.model_copy(update={"mode": mode})
+            sandboxed = self._require_sandbox().submission(spec.box)
+            self._notebooks[key] = NotebookWork(path, self.tree, spec, sandboxed)
+        return self._notebooks[key]
+
+    def some_cells(self, path: str, notebook: Notebook, wall_s: float) -> NotebookModule:
+        """Cells of our choosing in the place of the notebook at ``path``: those that define its network, say.
+
+        They find no data.
+        """
+        from autograder.sandbox.notebook import RunPlan  # noqa: PLC0415  (as above)
+
+        spec = self._notebook_spec(path)
+        plan = RunPlan(cell_wall_s=wall_s, wall_s=wall_s, seed=spec.seed)
+        alone = PurePosixPath(path).with_suffix(".some.ipynb").as_posix()  # a box of its own
+        return self._require_sandbox().submission(spec.box).notebook(alone, notebook, plan)
+
+    def _notebook_spec(self, asked: str) -> NotebookSpec:
+        if self._assignment.notebook is None:
+            raise GraderFault(
+                f"A test asks for the notebook {asked!r}, and the manifest has no [notebook].",
+                remedy="Add the table to the manifest; its defaults may do.",
+            )
+        return self._assignment.notebook
 
     @property
     def notebooks(self) -> tuple[NotebookWork, ...]:
@@ -114,6 +145,10 @@ class HandedIn:
     def module(self, path: str, box: str = MAIN) -> Module:
         """The module at ``path``, in the sandbox; ``box`` is a key of the manifest's [boxes]."""
         return self._require_sandbox().submission(box).module(path)
+
+    def sandboxed(self, box: str = MAIN) -> Submission:
+        """The submission in a box of this kind, for what is neither one of its modules nor a notebook."""
+        return self._require_sandbox().submission(box)
 
     @property
     def room(self) -> Module:

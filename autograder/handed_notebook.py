@@ -121,7 +121,7 @@ class NotebookWork:
         # no more than its consequence, or an excuse.
         first = self.run.first_problem
         problem = self.run.stopped or (first.problem if first is not None else None)
-        if problem is None or not _is_this_machines(problem):
+        if problem is None or not is_this_machines(problem):
             return ""
         return f"it could not be repeated here: {cut_line(problem.message, _REASON).rstrip('.')}"
 
@@ -146,7 +146,7 @@ class NotebookWork:
         return PurePosixPath(self.path).name
 
 
-def _is_this_machines(problem: SubmissionProblem) -> bool:
+def is_this_machines(problem: SubmissionProblem) -> bool:
     """Whether a better machine than this one, the author's perhaps, may not have had the problem."""
     if isinstance(problem, LimitExceeded):
         return problem.limit in _SMALLER_HERE

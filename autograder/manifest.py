@@ -158,6 +158,7 @@ class NotebookSpec(_Model):
     wall_s: Positive = 900.0  # for all cells; Gradescope ends a grading at 40 minutes at most
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of random, NumPy and torch before the first cell
     datasets: list[Label] = []  # data sets of the course's that the notebook finds; see data.py
+    hidden_test_images: Annotated[int, Field(ge=0, le=3_000)] = 0  # of 10,000: the sandbox never sees them
     box: str = ""  # the kind of box that it runs in: a key of [boxes], else [sandbox]'s
     in_memory: bool = True  # batches of known data sets come from memory, bit for bit the same
     epochs_kept: Annotated[int, Field(ge=0, le=16)] = (

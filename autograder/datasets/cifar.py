@@ -39,6 +39,7 @@ _PYTHON_ARCHIVE, _BINARY_ARCHIVE = "cifar-10-python.tar.gz", "cifar-10-binary.ta
 _JPEG_ARCHIVE, _JPEG_LABELS = "cifar10-jpeg.tar.xz", "kaggle_trainLabels.csv"
 _MOST_BYTES = 64 << 20  # of one file; a batch has 31 MB
 _MOST_JPEG_BYTES = 1 << 16
+_TEST_TITLE = "testing batch 1 of 1"
 # MD5, as loaders compare them: of the six batches, then of the names.
 _CANONICAL = (
     "c99cafc152244af753f735de768cd75f",
@@ -70,11 +71,19 @@ def find(source: Path | None) -> Source | None:
     return None
 
 
-def make(source: Source, folder: Path, say: Callable[[str], None]) -> tuple[Split, str]:
-    """Make ``folder`` (the pickles) out of what was found; the test images, and a note on what they are."""
+def make(
+    source: Source,
+    folder: Path,
+    say: Callable[[str], None],
+    conceal: Callable[[Split], Split] = lambda test: test,
+) -> tuple[Split, str]:
+    """Make ``folder`` (the pickles) out of what was found; the test images, and a note on what they are.
+
+    What ``conceal`` makes of the test batch stands in ``folder``; what is returned is the true one.
+    """
     folder.mkdir(parents=True)
     if source.kind.startswith("python"):
-        return _copied(source, folder)
+        return _copied(source, folder, conceal)
     if source.kind == "jpeg":
         say("converting 60,000 JPEGs to CIFAR-10's own format")
         batches, note = _from_jpeg(*source.files), FROM_JPEG
@@ -83,9 +92,8 @@ def make(source: Source, folder: Path, say: Callable[[str], None]) -> tuple[Spli
     test: Split | None = None
     for number, (name, batch) in enumerate(zip(BATCHES, batches, strict=True), start=1):
         last = name == BATCHES[-1]
-        (folder / name).write_bytes(
-            _pickled(batch, "testing batch 1 of 1" if last else f"training batch {number} of 5")
-        )
+        title = _TEST_TITLE if last else f"training batch {number} of 5"
+        (folder / name).write_bytes(_pickled(conceal(batch) if last else batch, title))
         test = batch
     meta: dict[str, int | list[str]] = {
         "num_cases_per_batch": len(batch.labels),
@@ -112,7 +120,7 @@ def _upright(batch: Split) -> Split:
 # --- Python's pickles -----------------------------------------------------------------------------------
 
 
-def _copied(source: Source, folder: Path) -> tuple[Split, str]:
+def _copied(source: Source, folder: Path, conceal: Callable[[Split], Split]) -> tuple[Split, str]:
     names = (*BATCHES, META)
     if source.kind == "python":
         for name, path in zip(names, source.files, strict=True):
@@ -124,7 +132,11 @@ def _copied(source: Source, folder: Path) -> tuple[Split, str]:
     digests = tuple(hashlib.md5((folder / name).read_bytes()).hexdigest() for name in names)  # noqa: S324
     for name in BATCHES[:-1]:  # what can't be read here can't be read by a submission
         _unpickled(folder / name)
-    return _upright(_unpickled(folder / BATCHES[-1])), CANONICAL if digests == _CANONICAL else NOT_CANONICAL
+    test = _unpickled(folder / BATCHES[-1])
+    shown = conceal(test)
+    if shown is not test:
+        (folder / BATCHES[-1]).write_bytes(_pickled(shown, _TEST_TITLE))
+    return _upright(test), CANONICAL if digests == _CANONICAL else NOT_CANONICAL
 
 
 def _unpickled(path: Path) -> Split:

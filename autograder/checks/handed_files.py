@@ -1,0 +1,54 @@
+"""Files that were handed in, by the key of their deliverable, read as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autograder.loaders.notebook import Notebook, load_notebook
+from autograder.loaders.problems import Malformed
+from autograder.outcome import CheckFailed
+
+if TYPE_CHECKING:
+    from autograder.handed_in import HandedIn
+    from autograder.intake import Tree
+
+MOST_MODULES = 200  # of Python that are read for what a training uses
+MOST_MODULE_BYTES = 512 * 1024
+
+
+def required(submission: HandedIn, key: str) -> str:
+    """The path of a deliverable; raises CheckFailed where none was handed in."""
+    path = submission.deliveries.found.get(key)
+    if path is not None:
+        return path
+    missing = (*submission.deliveries.missing, *submission.deliveries.absent)
+    raise CheckFailed(next((one.describe() for one in missing if one.key == key), f"{key} is missing."))
+
+
+def handed(submission: HandedIn, key: str) -> str:
+    """The path of a deliverable, or nothing."""
+    return submission.deliveries.found.get(key, "")
+
+
+def data_of(submission: HandedIn, key: str) -> bytes:
+    """The content of a deliverable; raises CheckFailed where none was handed in."""
+    return (submission.tree.root / required(submission, key)).read_bytes()
+
+
+def stored_notebook(submission: HandedIn, key: str) -> Notebook:
+    """A notebook as it was handed in; raises CheckFailed where it can't be read."""
+    try:
+        return load_notebook(data_of(submission, key), required(submission, key))
+    except Malformed as problem:
+        raise CheckFailed(problem.message, hint=problem.hint) from problem
+
+
+def python_files(tree: Tree) -> dict[str, str]:
+    """The submission's modules, path and source; those that are too long are left empty."""
+    paths = [path for path in tree.files if path.casefold().endswith(".py")][:MOST_MODULES]
+    found: dict[str, str] = {}
+    for path in paths:
+        file = tree.root / path
+        small = file.stat().st_size <= MOST_MODULE_BYTES
+        found[path] = file.read_bytes().decode("utf-8-sig", errors="replace") if small else ""
+    return found

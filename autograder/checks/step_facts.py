@@ -1,0 +1,188 @@
+"""All that is known of each step of a homework in several notebooks, and the steps side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from autograder.checks.field_claims import FieldTable, claims_in_text, read_field_claims
+from autograder.checks.notebooks.found import ParameterCount, Series
+from autograder.checks.notebooks.parameter_counts import read_parameter_counts
+from autograder.checks.notebooks.series import read_series
+from autograder.checks.notebooks.source_facts import SourceFacts
+from autograder.checks.notebooks.step_changes import changes, features
+from autograder.checks.notebooks.step_log import StepLog, read_step_log
+from autograder.checks.notebooks.step_texts import StepTexts, read_step_texts
+from autograder.checks.step_networks import Network, network_alone, network_in
+from autograder.checks.steps import Step, Steps, find_steps
+from autograder.handed_in import HandedIn
+from autograder.handed_notebook import NotebookWork
+from autograder.intake import Tree
+from autograder.loaders.notebook import Notebook, load_notebook
+from autograder.loaders.problems import Malformed
+from autograder.outcome import Evidence, SubmissionProblem
+
+MAX_NOTEBOOKS = 60
+MAX_TEXT_BYTES = 400_000  # of a README
+_TEXTS = (".md", ".txt", ".csv", ".markdown", ".rst")
+
+
+def steps_in(tree: Tree, session: int) -> Steps:
+    """The steps among the notebooks of a submission."""
+    notebooks: dict[str, Notebook | None] = {}
+    for path in [path for path in tree.files if path.lower().endswith(".ipynb")][:MAX_NOTEBOOKS]:
+        try:
+            notebooks[path] = load_notebook((tree.root / path).read_bytes(), path)
+        except Malformed:
+            notebooks[path] = None
+    return find_steps(notebooks, session)
+
+
+class StepWork:
+    """One step. Reading it costs nothing; it is run, or its network alone, when something first asks.
+
+    ``runs``: the manifest has it run; ``looks`` whether anything of it may be run, which a student's own
+    check doesn't.
+    """
+
+    def __init__(
+        self, step: Step, submission: HandedIn, probes: np.ndarray, *, runs: bool, looks: bool
+    ) -> None:
+        self.step, self.runs, self._submission, self._probes = step, runs, submission, probes
+        self._looks = looks
+        self.work: NotebookWork = submission.notebook_at(step.path, None if runs else "stored")
+
+    @property
+    def stored(self) -> Notebook:
+        return self.work.stored
+
+    @property
+    def ran(self) -> bool:
+        """Whether it was run here, and its run is what counts."""
+        return self.runs and self._looks and self.work.run is not None and not self.work.why_stored
+
+    @property
+    def shown(self) -> Notebook:
+        return self.work.shown if self.runs and self._looks else self.work.stored
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence.MEASURED if self.ran else Evidence.CLAIMED
+
+    @property
+    def source(self) -> SourceFacts:
+        return self.work.source
+
+    @cached_property
+    def texts(self) -> StepTexts:
+        return read_step_texts(self.stored)
+
+    @cached_property
+    def series(self) -> tuple[Series, ...]:
+        return read_series(self.shown)
+
+    @cached_property
+    def log(self) -> StepLog:
+        """Of the run that counts."""
+        return read_step_log(self.series)
+
+    @cached_property
+    def stored_series(self) -> tuple[Series, ...]:
+        return read_series(self.stored)
+
+    @cached_property
+    def printed(self) -> tuple[ParameterCount, ...]:
+        """The counts of parameters that its own outputs hold."""
+        return read_parameter_counts(self.stored)
+
+    @property
+    def printed_total(self) -> int | None:
+        """The one that is meant: the last of a summary, else the last."""
+        exact = [one for one in self.printed if one.exact and one.kind != "frozen"]
+        of_summary = [one for one in exact if one.by == "summary" and one.kind == "total"]
+        chosen = of_summary or [one for one in exact if one.kind == "total"] or exact
+        return chosen[-1].value if chosen else None
+
+    @cached_property
+    def network(self) -> Network:
+        """Its network, out of the run if there was one, else out of its definition alone."""
+        printed = {one.value for one in self.printed}
+        if not self._looks:
+            return Network(why="only what is stored was read")
+        if self.ran:
+            try:
+                with self.work.scene() as scene:
+                    found = network_in(scene, self._probes, printed)
+            except SubmissionProblem as problem:
+                found = Network(why=problem.message)
+            if found.weighed is not None:
+                return found
+        return network_alone(self._submission, self.step.path, self.stored, self._probes, printed)
+
+    @property
+    def parameters(self) -> tuple[int, Evidence] | None:
+        """How many it has, as weighed, else as it printed."""
+        if self.network.weighed is not None:
+            return self.network.weighed.counted, Evidence.VERIFIED
+        return (self.printed_total, Evidence.CLAIMED) if self.printed_total is not None else None
+
+    @cached_property
+    def epochs(self) -> int | None:
+        """As its log shows, else as its source asks for."""
+        if self.log.epochs > 1:
+            return self.log.epochs
+        asked = [
+            int(one.value) for one in self.source.epochs if one.value is not None and 0 < one.value < 10**6
+        ]
+        return asked[-1] if asked else None
+
+    @cached_property
+    def features(self) -> dict[str, str]:
+        return features(self.stored, self.source)
+
+    @cached_property
+    def own_fields(self) -> tuple[FieldTable, ...]:
+        return read_field_claims(self.stored)
+
+
+def texts_beside(tree: Tree) -> dict[str, str]:
+    """The READMEs and tables of a submission, by path."""
+    found = {}
+    for path in tree.files:
+        file = tree.root / path
+        if path.lower().endswith(_TEXTS) and file.stat().st_size <= MAX_TEXT_BYTES:
+            found[path] = file.read_bytes().decode("utf-8-sig", errors="replace")
+    return found
+
+
+def fields_beside(texts: dict[str, str]) -> tuple[FieldTable, ...]:
+    """The receptive fields that they claim."""
+    return tuple(table for path, text in texts.items() for table in claims_in_text(text, path))
+
+
+def side_by_side(works: Sequence[StepWork]) -> list[str]:
+    """A line for each step: parameters, epochs, accuracies, receptive field, and what changed."""
+    lines = []
+    before: StepWork | None = None
+    for one in works:
+        count = one.parameters
+        told = [
+            f"Step {one.step.number}, {one.step.name}",
+            f"{count[0]:,} parameters ({count[1].label})" if count else "parameters unknown",
+            f"{one.epochs} epochs" if one.epochs else "epochs unknown",
+            f"test accuracy best {_percent(one.log.best_test)}, last {_percent(one.log.last_test)}",
+            f"training best {_percent(one.log.best_train)}",
+            f"receptive field {one.network.field or 'unknown'}",
+        ]
+        line = "; ".join(told)
+        if before is not None:
+            line += f". Changed: {changes(before.features, one.features)}"
+        lines.append(line)
+        before = one
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:.2f} %"
