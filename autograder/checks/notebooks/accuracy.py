@@ -21,7 +21,7 @@ from autograder.checks.notebooks.found import Reading, Series
 from autograder.checks.notebooks.found import Split as Told
 from autograder.checks.notebooks.series import final_accuracy
 from autograder.checks.notebooks.source_facts import LeakKind, SourceFacts
-from autograder.data import HeldOut, course_data, load_held_out, prepare
+from autograder.data import HeldOut, load_held_out, prepared
 from autograder.handed_notebook import NotebookWork
 from autograder.outcome import CheckFailed, Evidence, SubmissionProblem
 from autograder.sandbox.predicted import Way
@@ -70,8 +70,7 @@ class NotCounted:
 
 def held_out(assignment: Assignment, name: str) -> HeldOut:
     """The test images and labels of the course's data set ``name``, on the trusted side."""
-    assert assignment.notebook is not None
-    return load_held_out(name, prepare(assignment.notebook.datasets, course_data(assignment)))
+    return load_held_out(name, prepared(assignment))
 
 
 def count(
