@@ -77,6 +77,14 @@ def lines_of(cell: Cell, most: int = MOST_LINES_OF_CELL) -> Iterator[Line | Bloc
     yield from _drain(open_bars)
 
 
+def lines_in(number: int, text: str) -> Iterator[Line]:
+    """What one line of a text file shows, with ``number`` in the place of a cell's: a bar's last states."""
+    for state in _states(text):
+        line = _line(number, state, result=False)
+        if line is not None:
+            yield line
+
+
 def budgets_of(notebook: Notebook) -> dict[int, int]:
     """How many lines of each cell may be read. When they are used up, of each a few are read all the same."""
     left, budgets = MOST_LINES, {}

@@ -1,0 +1,1 @@
+"""Training logs: what they say, and what speaks against them."""
