@@ -102,7 +102,7 @@ class HandedIn:
         return self._notebooks[key]
 
     def notebook_at(self, path: str, mode: NotebookMode | None = None) -> NotebookWork:
-        """The notebook at ``path``, where a homework has several; ``mode`` takes the place of the manifest's."""
+        """The notebook at ``path``, of several; ``mode`` takes the place of the manifest's."""
         key = f"{path} ({mode or 'as the manifest says'})"
         if key not in self._notebooks:
             from autograder.handed_notebook import NotebookWork  # noqa: PLC0415  (as above)

@@ -146,7 +146,11 @@ def test_a_box_that_the_manifest_doesnt_declare_is_the_graders_slip(small: Small
     [
         ("wall_s = 5", "wall_secs = 5", "wall_secs is not a key"),
         ("memory_mib = 300", "memory_mib = 0", "memory_mib is 0"),
-        ("[boxes.lenient]", '[notebook]\nwall_s = 60\ncell_wall_s = 60\nbox = "lenint"\n\n[boxes.lenient]', "there is no box 'lenint'"),
+        (
+            "[boxes.lenient]",
+            '[notebook]\nwall_s = 60\ncell_wall_s = 60\nbox = "lenint"\n\n[boxes.lenient]',
+            "there is no box 'lenint'",
+        ),
     ],
 )
 def test_a_wrong_box_is_refused_in_a_sentence(small: Small, old: str, new: str, message: str) -> None:

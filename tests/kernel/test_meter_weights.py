@@ -33,7 +33,8 @@ def epoch(model: Any, batches: Any, optimizer: Any) -> None:
 
 
 def test_the_last_epochs_weights_are_kept_as_each_left_them(metered: Metered) -> None:
-    model, batches, testing = net(), loader(shuffle=True), loader(64)
+    model: Any = net()
+    batches, testing = loader(shuffle=True), loader(64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     left: list[Any] = []
     with metered.cell(2):

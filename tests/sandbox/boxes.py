@@ -203,7 +203,8 @@ def is_anothers(uid: int) -> bool:
     """Whether another process than this one holds the lock of this user."""
     inode = (uids.LOCK_FOLDER / str(uid)).stat().st_ino
     held = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
-    return any(int(fields[5].rpartition(":")[2]) == inode and int(fields[4]) != os.getpid() for fields in held)
+    holders = [int(fields[4]) for fields in held if int(fields[5].rpartition(":")[2]) == inode]
+    return any(pid != os.getpid() for pid in holders)
 
 
 def is_nobodys(uid: int) -> bool:
