@@ -172,6 +172,18 @@ class NotebookSpec(_Model):
         return self
 
 
+class ModelSpec(_Model):
+    """``[models]``: what a threshold takes of a network, and what it means where chance doesn't decide.
+
+    ``counted`` are learned weights and biases, as torchsummary counts; ``honest`` is every number that the output
+    depends on (docs/models.md). ``too_close`` to a threshold is the student's favour, or a human's business, or
+    a reason to train again from other seeds while there is time.
+    """
+
+    count: Literal["counted", "honest"] = "counted"
+    too_close: Literal["student", "staff", "more_seeds"] = "student"
+
+
 Step = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -235,6 +247,7 @@ class Manifest(_Model):
     boxes: dict[Label, BoxKind] = {}
     notebook: NotebookSpec | None = None
     data: dict[str, Data] = {}
+    models: ModelSpec = ModelSpec()
     scales: dict[str, ScaleSpec] = {}
     prompts: list[Prompt] = []
 
