@@ -83,7 +83,7 @@ def test_a_submission_is_graded_in_full(checkout: Path) -> None:
     script.write_text(_GRADE, encoding="utf-8")
     done = as_ordinary_user(checkout, "-I", str(script), str(checkout), str(checkout.parent / "tmp"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.split()[-2:] == ["bubblewrap", "4.0"]
+    assert done.stdout.split()[-2:] == ["bubblewrap", "10.0"]
 
 
 _GRADE = """

@@ -179,7 +179,7 @@ def test_gradescopes_bundle_grades_by_itself(full: Path, unpacked: Path, tmp_pat
         home, "grade", NAME, str(build("excellent", tmp_path)), "--out", str(tmp_path / "out"), cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "out" / "results.json").read_bytes())["score"] == 4.0
+    assert json.loads((tmp_path / "out" / "results.json").read_bytes())["score"] == 10.0
     shown = run(home, "demo", cwd=tmp_path)
     assert shown.returncode == 1
     assert "checkout" in shown.stderr

@@ -395,8 +395,8 @@ def test_demo(command: Command) -> None:
     shown = " ".join(ended.out.split())
     acts = shown.split(" of 3: ")
     assert len(acts) == 4
-    assert "4 of 4 points" in acts[1]
-    assert "3.75 of 4 points" in acts[2]
+    assert "10 of 10 points" in acts[1]
+    assert "9.75 of 10 points" in acts[2]
     assert "pad" in acts[2]
     assert "time limit" in acts[3]
-    assert "4 of 4 points" not in acts[3]
+    assert "10 of 10 points" not in acts[3]

@@ -52,7 +52,7 @@ def check_what_is_left(run: Run, whole: bytes) -> None:
         assert problems(data) == []
         assert total(data) == total(whole)
         document = json.loads(data)
-        assert document["extra_data"]["partial"] is True or document["score"] == 4.0
+        assert document["extra_data"]["partial"] is True or document["score"] == 10.0
         assert [key for key, *_ in _ends(data)] == [key for key, *_ in _ends(whole)]
         assert all(end in (*_ends(whole), (end[0], "pending", 0.0)) for end in _ends(data))
 
@@ -100,7 +100,7 @@ def whole(excellent: Path) -> Whole:
         assert code == 0, said
         seconds, results = time.monotonic() - start, run.results.read_bytes()
         assert problems(results) == []
-        assert json.loads(results)["score"] == 4.0
+        assert json.loads(results)["score"] == 10.0
         assert total(results) == 20.0
         assert not run.partial.exists()
         assert run.left_over() == []

@@ -94,7 +94,12 @@ def _evaluated(one: StepWork, by: Counting, back: int) -> Evaluation:
     budget_s = by.budget_s / by.last
     with one.work.scene() as scene:
         exports = scene.export(by.probes, snapshot=-back, budget_s=budget_s)
-        return evaluate(by.room, exports, by.held, probes=by.probes, budget_s=budget_s, scene=scene)
+        if not exports.networks:
+            notes = "; ".join(exports.notes) or "nothing was kept of it"
+            raise CheckFailed(f"the network at the end of an epoch could not be had: {notes}")
+        # The scene's own network is the last one: it must not answer for an earlier epoch's.
+        asked = scene if back == 1 else None
+        return evaluate(by.room, exports, by.held, probes=by.probes, budget_s=budget_s, scene=asked)
 
 
 def printed_epochs(log: StepLog, evidence: Evidence) -> StepAccuracy:

@@ -15,7 +15,7 @@ from autograder.checks.notebooks.source_facts import SourceFacts
 from autograder.checks.notebooks.step_changes import changes, features
 from autograder.checks.notebooks.step_log import StepLog, read_step_log
 from autograder.checks.notebooks.step_texts import StepTexts, read_step_texts
-from autograder.checks.step_networks import Network, network_alone, network_in
+from autograder.checks.step_networks import LastEpochs, Network, chosen, last_epochs, network_alone
 from autograder.checks.steps import Step, Steps, find_steps
 from autograder.handed_in import HandedIn
 from autograder.handed_notebook import NotebookWork
@@ -44,14 +44,21 @@ class StepWork:
     """One step. Reading it costs nothing; it is run, or its network alone, when something first asks.
 
     ``runs``: the manifest has it run; ``looks`` whether anything of it may be run, which a student's own
-    check doesn't.
+    check doesn't; ``last``: of how many of its last epochs the networks are wanted.
     """
 
-    def __init__(
-        self, step: Step, submission: HandedIn, probes: np.ndarray, *, runs: bool, looks: bool
+    def __init__(  # noqa: PLR0913  (what it is, and what may be done with it)
+        self,
+        step: Step,
+        submission: HandedIn,
+        probes: np.ndarray,
+        *,
+        runs: bool,
+        looks: bool,
+        last: int = 1,
     ) -> None:
         self.step, self.runs, self._submission, self._probes = step, runs, submission, probes
-        self._looks = looks
+        self._looks, self._last = looks, last
         self.work: NotebookWork = submission.notebook_at(step.path, None if runs else "stored")
 
     @property
@@ -106,17 +113,24 @@ class StepWork:
         return chosen[-1].value if chosen else None
 
     @cached_property
+    def ends(self) -> LastEpochs:
+        """The network as its last epochs left it, out of its run; one of the last epochs comes first."""
+        run = self.work.run
+        assert run is not None
+        try:
+            with self.work.scene() as scene:
+                return last_epochs(scene, self._probes, min(self._last, len(run.training.kept)))
+        except SubmissionProblem as problem:
+            return LastEpochs(why=problem.message)
+
+    @cached_property
     def network(self) -> Network:
-        """Its network, out of the run if there was one, else out of its definition alone."""
+        """Its network: the one that its run trained last, else out of its definition alone."""
         printed = {one.value for one in self.printed}
         if not self._looks:
             return Network(why="only what is stored was read")
         if self.ran:
-            try:
-                with self.work.scene() as scene:
-                    found = network_in(scene, self._probes, printed)
-            except SubmissionProblem as problem:
-                found = Network(why=problem.message)
+            found = chosen(self.ends.final, printed) if self.ends.exports else Network(why=self.ends.why)
             if found.weighed is not None:
                 return found
         return network_alone(self._submission, self.step.path, self.stored, self._probes, printed)

@@ -59,6 +59,41 @@ def network_alone(
         return Network(why=cut_line(problem.message, _WHY), alone=True)
 
 
+@dataclass(frozen=True, slots=True)
+class LastEpochs:
+    """A run's network as its last epochs left it: ``exports`` has the last epoch's first, then the one before.
+
+    ``kept``: their weights are those that the run kept; else there is one, as the run left it behind at its
+    end. ``why`` says why there aren't more.
+    """
+
+    exports: tuple[Exports, ...] = ()
+    kept: bool = False
+    why: str = ""
+
+    @property
+    def final(self) -> Exports:
+        return self.exports[0]
+
+
+def last_epochs(scene: Scene, probes: np.ndarray, count: int) -> LastEpochs:
+    """The networks of the last ``count`` epochs that weights were kept of."""
+    found: list[Exports] = []
+    why = "no epoch's weights were kept: no pass of a torch DataLoader was seen to train a network to its end"
+    try:
+        for back in range(1, count + 1):
+            exports = scene.export(probes, snapshot=-back, budget_s=EXPORT_S)
+            if not any(one.onnx is not None for one in exports.networks):
+                why = "; ".join([one.problem for one in exports.networks] or exports.notes) or why
+                break
+            found.append(exports)
+        if not found:
+            return LastEpochs((scene.export(probes, budget_s=EXPORT_S),), why=cut_line(why, _WHY))
+    except SubmissionProblem as problem:
+        why = problem.message
+    return LastEpochs(tuple(found), bool(found), "" if len(found) == count else cut_line(why, _WHY))
+
+
 def network_in(scene: Scene, probes: np.ndarray, printed: Collection[int], *, alone: bool = False) -> Network:
     """The network that a run left; of several the one with as many parameters as were ``printed``."""
     try:

@@ -1,22 +1,29 @@
-"""Fixtures of this grader: the case packs, and what the student's functions made of them."""
+"""Fixtures of this grader: the case packs, what the student's functions made of them, the two trainings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from autograder.checks.cases import CasePack, load_pack
+from autograder.checks.convnet_training import Handed, Reached, reach
+from autograder.checks.handed_files import data_of, handed, python_files, required, stored_notebook
 from autograder.checks.layers import FUNCTIONS, FUNCTIONS_OF, LayerRun, judge_layer, run_layer
-from autograder.outcome import CheckFailed
+from autograder.checks.notebooks.validation import Validation, read_validation
+from autograder.checks.script_runs import LogFacts, read_log, settings_of
+from autograder.outcome import CheckFailed, Evidence, SubmissionProblem
 
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
     from autograder.checks.layers import Judge, Layer, Tier
+    from autograder.checks.script_settings import Settings
     from autograder.handed_in import HandedIn
 
+MODEL = "convnet"
 Packs = Callable[["Layer", "Tier"], CasePack]
 Runs = Callable[["Layer", "Tier"], LayerRun]
 LayersPath = Callable[["Layer"], str]
@@ -83,3 +90,107 @@ def judge(runs: Runs, packs: Packs, assignment: Assignment, public: bool) -> Jud
         judge_layer(runs(layer, tier), packs(layer, tier), output, assignment.tolerances, public=public)
 
     return judge_output
+
+
+# --- 9.2 and 9.3 --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NumpyTraining:
+    """The NumPy convnet's training as its notebook shows it; ``why`` says why it is not our own run's."""
+
+    found: Validation
+    evidence: Evidence
+    why: str = ""
+
+
+@pytest.fixture(scope="session")
+def stored(assignment: Assignment, public: bool) -> bool:
+    """Whether nothing of 9.2 and 9.3 is run: the manifest says so, or a student checks."""
+    return public or assignment.notebook is None or assignment.notebook.mode == "stored"
+
+
+@pytest.fixture(scope="session")
+def numpy_training(submission: HandedIn, assignment: Assignment, stored: bool) -> Callable[[], NumpyTraining]:
+    """The training of 9.2, asked for inside a test so that it can fail there."""
+
+    def read() -> NumpyTraining:
+        modules = python_files(submission.tree)
+        if stored or assignment.notebook is None:
+            notebook = stored_notebook(submission, "convnet_notebook")
+            return NumpyTraining(read_validation(notebook, modules), Evidence.CLAIMED)
+        from autograder.handed_script import NotebookWithData  # noqa: PLC0415  (only where it is run)
+
+        box = submission.sandboxed(assignment.notebook.box)
+        path = required(submission, "convnet_notebook")
+        work = NotebookWithData(path, submission.tree, assignment.notebook, box)
+        return NumpyTraining(read_validation(work.shown, modules), work.evidence, work.why_stored)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def settings(submission: HandedIn) -> Callable[[], Settings]:
+    """The settings of 9.3's run, by run_convnet.sh and what train.py takes without it."""
+
+    def read() -> Settings:
+        train = handed(submission, "train")
+        path = required(submission, "run_convnet")
+        return settings_of(submission.read(path), submission.read(train) if train else "", MODEL)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def log(submission: HandedIn) -> Callable[[], LogFacts]:
+    """The log of 9.3's run."""
+    return lambda: read_log(data_of(submission, "convnet_log"), required(submission, "convnet_log"))
+
+
+@pytest.fixture(scope="session")
+def handed_training(
+    submission: HandedIn, settings: Callable[[], Settings], log: Callable[[], LogFacts]
+) -> Callable[[], Handed]:
+    """What there is of 9.3's run."""
+    return lambda: Handed(
+        train=handed(submission, "train"),
+        model=handed(submission, "convnet_model"),
+        weights=handed(submission, "convnet_weights"),
+        settings=if_there(settings),
+        log=if_there(log),
+    )
+
+
+@pytest.fixture(scope="session")
+def reached(
+    submission: HandedIn,
+    assignment: Assignment,
+    handed_training: Callable[[], Handed],
+    seed: int,
+    stored: bool,
+) -> Callable[[], Reached]:
+    """What 9.3's network reaches; found once, for it may be trained for that."""
+    known: list[Reached | SubmissionProblem] = []
+
+    def read() -> Reached:
+        if not known:
+            try:
+                known.append(reach(submission, assignment, handed_training(), seed, stored=stored))
+            except SubmissionProblem as problem:
+                known.append(problem)
+        if isinstance(known[0], SubmissionProblem):
+            raise known[0]
+        return known[0]
+
+    return read
+
+
+T = TypeVar("T")
+
+
+def if_there(read: Callable[[], T]) -> T | None:
+    """What ``read`` gives; None where the submission lacks it, which a test of its own says."""
+    try:
+        return read()
+    except CheckFailed:
+        return None

@@ -38,7 +38,7 @@ def onnx_of(model: nn.Module, shape: Sequence[int]) -> bytes:
             dynamo=True,
             optimize=False,
             external_data=False,
-            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),  # type: ignore[attr-defined]
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             verbose=False,
         )
     assert program is not None

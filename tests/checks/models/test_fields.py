@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -85,7 +86,7 @@ class Writer:
 
     def step(self, step: Step, name: str, x: torch.Tensor) -> tuple[str, torch.Tensor]:
         out, channels = self.name(), x.shape[1]
-        settings = {"kernel_shape": step.kernel, "strides": step.stride, "pads": step.pads}
+        settings: dict[str, Any] = {"kernel_shape": step.kernel, "strides": step.stride, "pads": step.pads}
         top, left, bottom, right = step.pads
         if step.op == "Pad":
             self.tensors.append(
@@ -209,7 +210,12 @@ def test_linear_layers_upsampling_and_one_axis() -> None:
 )
 def test_sizes_with_ceil_mode_are_torchs(side: int, kernel: int, stride: int, pad: int) -> None:
     writer = Writer(side)
-    settings = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": 1}
+    settings: dict[str, Any] = {
+        "kernel_shape": [kernel] * 2,
+        "strides": [stride] * 2,
+        "pads": [pad] * 4,
+        "ceil_mode": 1,
+    }
     writer.nodes.append(helper.make_node("MaxPool", ["x"], ["y"], **settings))
     expected = functional.max_pool2d(torch.zeros(1, 1, side, side), kernel, stride, pad, ceil_mode=True)
     assert receptive_fields(writer.structure("y"))[0].size_out == expected.shape[2]

@@ -68,7 +68,7 @@ FOUND: dict[str, tuple[tuple[int, ...], Transform]] = {
     "colours in a row, channels last": (COLOURS, lambda image: tensor(image).permute(1, 2, 0).reshape(-1)),
     "resized, then the middle": (
         (60, 40, 3),
-        lambda image: (tensor(np.asarray(Image.fromarray(image).resize((256, 384), 2))) - MEAN)[:, 80:304, 16:240],
+        lambda image: tensor(np.asarray(Image.fromarray(image).resize((256, 384), 2)))[:, 80:304, 16:240],
     ),
 }  # fmt: skip
 NOT_FOUND: dict[str, Transform] = {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from onnx import TensorProto, helper
 from torch import nn
 from torch.nn import functional
 
+from autograder.checks.models.architecture import fingerprint
 from autograder.checks.models.structure import Structure, read_structure
+from autograder.checks.models.weigh import weigh
+from autograder.sandbox.exported import Export
 from tests.checks.models.exporting import Net, weighed
 
 
-def run(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def run(self: Any, x: torch.Tensor) -> Any:
     x = functional.relu(self.norm(self.first(x)))
     x = self.drop(self.pool(x))
     gate = torch.sigmoid(self.squeeze(functional.adaptive_avg_pool2d(x, 1)))
@@ -59,6 +65,30 @@ def test_where_it_pools(rich: Structure) -> None:
     assert (pool.name, pool.kernel, pool.size_in, pool.sees, pool.after_convolutions) == (
         "pool", (2, 2), (24, 24), 5, 1,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("op", "settings"),
+    [
+        ("AveragePool", {"kernel_shape": [3, 3], "strides": [2**40, 2**40]}),
+        ("AveragePool", {"kernel_shape": [3, 3], "strides": [0, 0]}),
+        ("AveragePool", {"kernel_shape": [3], "pads": [1]}),
+        ("DepthToSpace", {"blocksize": 0}),
+        ("Transpose", {"perm": [0, 0, 7, 1]}),
+        ("Flatten", {"axis": -90}),
+        ("Concat", {"axis": 12}),
+        ("Split", {"axis": 9}),
+    ],
+)
+def test_forged_settings_are_no_fault_of_ours(op: str, settings: dict[str, Any]) -> None:
+    given, gives = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1, 8, 8]) for name in "xy")
+    nodes = [helper.make_node(op, [f"v{at}" if at else "x"], [f"v{at + 1}"], **settings) for at in range(3)]
+    nodes.append(helper.make_node("Identity", ["v3"], ["y"]))
+    graph = helper.make_graph(nodes, "g", [given], [gives])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    found = weigh(Export("made", "Net", made.SerializeToString()))
+    assert not read_structure(found).global_average_pooling
+    assert fingerprint(found.graph, found.living).whole
 
 
 @pytest.mark.parametrize(

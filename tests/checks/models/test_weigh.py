@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -48,7 +49,7 @@ def crooked() -> object:
     twin_a, twin_b = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
     twin_b.weight = twin_a.weight
 
-    def run(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def run(self: Any, x: torch.Tensor) -> Any:
         x = (x - 0.1307) / 0.3081 + self.hidden[0]
         x = self.b(self.a(self.first(x)))
         x = self.frozen(x) + self.table * 0.5
@@ -91,7 +92,7 @@ def test_a_bias_in_a_plain_attribute_is_hidden() -> None:
 def test_repeated_numbers_are_few() -> None:
     blur = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]).div(16).expand(8, 1, 3, 3).clone()
 
-    def run(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def run(self: Any, x: torch.Tensor) -> Any:
         return functional.conv2d(self.first(x), self.blur, groups=8) + self.zeros
 
     model = Net(run, first=nn.Conv2d(1, 8, 1))
@@ -131,9 +132,9 @@ def by_hand(*nodes: onnx.NodeProto, tensors: list[TensorProto] | None = None, **
     return Export("made", "Net", made, reported=reported, takes=(100,))
 
 
-def numbers(name: str, *shape: int, kind: object = np.float32) -> TensorProto:
+def numbers(name: str, *shape: int, kind: Any = np.float32) -> TensorProto:
     drawn = np.random.default_rng(1).integers(-99, 99, shape)
-    return numpy_helper.from_array(drawn.astype(kind), name)  # type: ignore[arg-type]
+    return numpy_helper.from_array(drawn.astype(kind), name)
 
 
 ADD = helper.make_node("Add", ["x", "c"], ["y"])
