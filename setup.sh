@@ -43,18 +43,21 @@ if ! ldconfig -p | grep -q 'libseccomp\.so\.2'; then
     apt-get install -yq --no-install-recommends libseccomp2
 fi
 
-# What this bundle's assignment imports before its first test; most graders need no PyTorch, and its gigabyte
-# would have to be loaded with every container. One that brings its own requirements.txt gets an environment of
-# its own. (The folder `assignment` is that of `run_autograder image`, whose context holds no grader.)
-want=base
-for folder in "$here"/graders/*/ "$here"/assignment/; do
-    if [ -f "$folder/requirements.txt" ]; then
-        bash "$here/scripts/environment" assignment "${folder%/}"
-    elif grep -qsE '^preload *=.*"torch"' "$folder/assignment.toml"; then
-        want=torch
-    fi
-done
-python=$(bash "$here/scripts/environment" "${AUTOGRADER_WANT:-$want}")
+# The engine's own environment, and what the assignments of this bundle need besides: most need no PyTorch, and its
+# gigabyte would have to be loaded with every container. (The folder `assignment` is that of `run_autograder image`,
+# whose context holds no grader.)
+python=$(bash "$here/scripts/environment" "${AUTOGRADER_WANT:-base}")
+if [ -f "$here/assignment/requirements.txt" ]; then
+    bash "$here/scripts/environment" assignment "$here/assignment"
+fi
+if [ -d "$here/graders" ]; then
+    needed=$("$python" -I -c 'import runpy, sys
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("autograder.environments_needed", run_name="__main__")' "$here" "$here/graders")
+    while read -r kind folder; do
+        [ -z "$kind" ] || bash "$here/scripts/environment" "$kind" ${folder:+"$folder"}
+    done <<<"$needed"
+fi
 
 # The data sets that notebooks ask for are made ready now, out of the bundle's folder `data` if it has one.
 if [ -d "$here/graders" ]; then

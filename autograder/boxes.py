@@ -17,8 +17,8 @@ from pathlib import Path
 from autograder.assignment import Assignment, Limits
 from autograder.data import prepared
 from autograder.environments import interpreter_for
-from autograder.manifest import BoxKind
-from autograder.outcome import EnvironmentFault, GraderFault, UsageError
+from autograder.manifest import MAIN, ROOM
+from autograder.outcome import EnvironmentFault, UsageError
 from autograder.sandbox.backend import Backend, BoxSpec, Jail
 from autograder.sandbox.choose import AUTO, NONE, choose
 from autograder.sandbox.openbox import RunClock
@@ -27,8 +27,6 @@ from autograder.sandbox.submission import Module, Submission
 from autograder.text import quote
 
 SANDBOX_VARIABLE = "AUTOGRADER_SANDBOX"
-MAIN = ""  # the box that [sandbox] describes
-ROOM = "room"
 ROOM_MODULE = "evaluator.py"
 _ROOM_TREE = Path(__file__).resolve().parent / "room"
 _ROOM_PRELOAD = ("numpy", "onnxruntime")
@@ -61,7 +59,7 @@ def data_folder(assignment: Assignment, mode: Mode = Mode.GRADE) -> Path | None:
 def box_limits(assignment: Assignment, limits: Limits | None = None, kind: str = MAIN) -> BoxLimits:
     """The limits of one box; ``limits`` take the place of the manifest's, a kind's own go before both."""
     names = set(BoxLimits.__dataclass_fields__)
-    told = (limits or assignment.limits).model_dump() | _kind(assignment, kind).limits.changed()
+    told = (limits or assignment.limits).model_dump() | assignment.box_kind(kind).limits.changed()
     notebook_s = assignment.notebook.wall_s if assignment.notebook is not None else 0.0
     chosen = {name: value for name, value in told.items() if name in names}
     chosen["threads"] = min(chosen["threads"], os.cpu_count() or 1)  # more only get in each other's way
@@ -72,31 +70,18 @@ def box_spec(
     assignment: Assignment, limits: Limits | None = None, mode: Mode = Mode.GRADE, kind: str = MAIN
 ) -> BoxSpec:
     """What the sandbox is asked for; ``limits`` take the place of the manifest's."""
-    if kind == ROOM:
+    if kind == ROOM:  # whatever the manifest says of it beside its limits
         return BoxSpec(limits=box_limits(assignment, limits, kind), preload=_ROOM_PRELOAD)
     here = assignment.notebook is not None and assignment.notebook.box == kind
     data = data_folder(assignment, mode) if here else None
-    told = _kind(assignment, kind)
+    told = assignment.box_kind(kind)
     return BoxSpec(
         limits=box_limits(assignment, limits, kind),
         preload=("numpy", *(_KERNEL if here else ()), *told.preload),
-        python=interpreter_for(assignment.folder) if told.own_environment else "",
+        python=interpreter_for(assignment.folder) if assignment.in_own_environment(kind) else "",
         data=(str(data),) if data is not None else (),
         unavailable=tuple(told.unavailable),
         unavailable_reason=told.unavailable_reason,
-    )
-
-
-def _kind(assignment: Assignment, kind: str) -> BoxKind:
-    if kind in assignment.boxes:
-        return assignment.boxes[kind]
-    if kind == MAIN:
-        return BoxKind(**assignment.sandbox.model_dump())
-    if kind == ROOM:
-        return BoxKind(own_environment=False)
-    raise GraderFault(
-        f"A test asks for a box of the kind {kind!r}, and the manifest declares none.",
-        remedy=f"Add [boxes.{kind}] to the manifest, or correct the test.",
     )
 
 

@@ -252,12 +252,12 @@ def image(
 
     preload = ("torch",) if torch else ()
     if assignment is None:
-        kind = ImageKind.of(preload)
+        kinds = {ImageKind.of(preload)}
     else:
-        found = find_assignment(assignment, GRADERS)
-        kind = ImageKind.of_assignment(found.folder, (*found.sandbox.preload, *preload))
-    tag = build_image(kind, base, print)
-    out_console.print(Text(f"Built: {tag}"))
+        kinds = ImageKind.all_of(find_assignment(assignment, GRADERS), preload)
+    for kind in sorted(kinds, key=lambda kind: kind.want):
+        tag = build_image(kind, base, print)
+        out_console.print(Text(f"Built: {tag}"))
 
 
 @app.command("data")
@@ -286,7 +286,11 @@ def data_command(
 def _asked_for() -> dict[str, list[str]]:
     """The data sets that the assignments here ask for."""
     found = {each.name: each.notebook for each in list_assignments(GRADERS)}
-    return {name: spec.datasets for name, spec in found.items() if spec is not None and spec.datasets}
+    return {
+        name: spec.datasets
+        for name, spec in found.items()
+        if spec is not None and spec.datasets and spec.mode != "stored"
+    }
 
 
 @app.command()

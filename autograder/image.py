@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.assignment import Assignment
 from autograder.environments import REQUIREMENTS, requirements_of
 from autograder.outcome import EnvironmentFault
 
@@ -56,10 +57,16 @@ class ImageKind:
         return cls(TORCH if any(name.partition(".")[0] in _TORCHES for name in preload) else BASE)
 
     @classmethod
-    def of_assignment(cls, folder: Path, preload: Sequence[str]) -> ImageKind:
-        """The kind that the assignment in ``folder`` needs; nothing is made or installed for that."""
-        path = folder / REQUIREMENTS
-        return cls(OWN, path.read_bytes()) if path.exists() else cls.of(preload)
+    def all_of(cls, assignment: Assignment, preload: Sequence[str]) -> frozenset[ImageKind]:
+        """The kinds that the assignment's boxes need; nothing is made or installed for that."""
+        path = assignment.folder / REQUIREMENTS
+        found = set()
+        for kind in assignment.kinds:
+            if assignment.in_own_environment(kind) and path.exists():
+                found.add(cls(OWN, path.read_bytes()))
+            else:
+                found.add(cls.of((*assignment.box_kind(kind).preload, *preload)))
+        return frozenset(found)
 
     def tag(self) -> str:
         """The name of the image."""

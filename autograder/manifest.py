@@ -20,6 +20,8 @@ from autograder.manifest_errors import meant, wrong
 from autograder.outcome import Evidence, ManifestFault
 
 MANIFEST = "assignment.toml"
+MAIN = ""  # the kind of box that [sandbox] describes
+ROOM = "room"  # a clean one, in which our own code evaluates networks
 
 
 def _evidence(value: object) -> object:
@@ -140,7 +142,7 @@ class BoxLimitChanges(_Model):
 class BoxKind(SandboxSpec):
     """``[boxes.NAME]``: another kind of box, for a part of the homework that may use other things.
 
-    "room" is the clean one in which networks are evaluated (see boxes.py): only its limits can be set.
+    "room" is the clean one in which networks are evaluated (see boxes.py): of it only the limits are read.
     """
 
     limits: BoxLimitChanges = BoxLimitChanges()
@@ -161,9 +163,7 @@ class NotebookSpec(_Model):
     hidden_test_images: Annotated[int, Field(ge=0, le=3_000)] = 0  # of 10,000: the sandbox never sees them
     box: str = ""  # the kind of box that it runs in: a key of [boxes], else [sandbox]'s
     in_memory: bool = True  # batches of known data sets come from memory, bit for bit the same
-    epochs_kept: Annotated[int, Field(ge=0, le=16)] = (
-        0  # whose weights are kept, of a training's last
-    )
+    epochs_kept: Annotated[int, Field(ge=0, le=16)] = 0  # whose weights are kept, of a training's last
 
     @model_validator(mode="after")
     def _one_cell_fits_the_run(self) -> Self:
@@ -175,9 +175,9 @@ class NotebookSpec(_Model):
 class ModelSpec(_Model):
     """``[models]``: what a threshold takes of a network, and what it means where chance doesn't decide.
 
-    ``counted`` are learned weights and biases, as torchsummary counts; ``honest`` is every number that the output
-    depends on (docs/models.md). ``too_close`` to a threshold is the student's favour, or a human's business, or
-    a reason to train again from other seeds while there is time.
+    ``counted`` are learned weights and biases, as torchsummary counts; ``honest`` is every number that the
+    output depends on (docs/models.md). ``too_close`` to a threshold is the student's favour, or a human's
+    business, or a reason to train again from other seeds while there is time.
     """
 
     count: Literal["counted", "honest"] = "counted"
@@ -298,6 +298,28 @@ class Assignment(Manifest):
         spec = self.scales[name]
         steps = tuple((value, share) for value, share in spec.steps)
         return Scale(steps, linear=spec.between == "linear", doubt=spec.doubt)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of box that gradings of this assignment may open."""
+        unused = self.notebook.box if self.notebook is not None and self.notebook.mode == "stored" else None
+        return (MAIN, *(kind for kind in self.boxes if kind != unused))
+
+    def box_kind(self, name: str) -> BoxKind:
+        """What the manifest says of this kind of box; raises ManifestFault where it says nothing."""
+        if name == MAIN:
+            return BoxKind(**self.sandbox.model_dump())
+        if name not in self.boxes:
+            raise ManifestFault(
+                f"{self.manifest_path}: a test asks for a box of the kind {name!r}, which isn't there"
+                f"{meant(name, list(self.boxes))}",
+                remedy=f"Add [boxes.{name}], or correct the test.",
+            )
+        return self.boxes[name]
+
+    def in_own_environment(self, kind: str = MAIN) -> bool:
+        """Whether this kind of box runs in the environment of requirements.txt, where there is one."""
+        return kind != ROOM and self.box_kind(kind).own_environment
 
     @property
     def total_points(self) -> float:

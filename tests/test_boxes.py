@@ -48,6 +48,8 @@ MORE = """
 unavailable = ["six"]
 unavailable_reason = "Write it by hand."
 
+[boxes.room]
+
 [boxes.lenient]
 preload = ["json"]
 

@@ -45,6 +45,10 @@ ALLOWED = {
     "run_autograder",
     "pyproject.toml",
     "README.md",
+    "autograder/checks/models/torchvision.json",  # fingerprints of public networks
+    "graders/gatech_convnet/requirements.txt",
+    "graders/gatech_convnet/test_numpy_convnet.py",
+    "graders/gatech_convnet/test_pytorch_convnet.py",
     "scripts/__init__.py",
     "scripts/environment",
     "scripts/environment.py",
@@ -74,6 +78,8 @@ SHARED_LINES = {
     'Tier: TypeAlias = Literal["contract", "extended", "ties"]',
     "Array: TypeAlias = NDArray[np.float64]",
     "ROOT = Path(__file__).resolve().parent",
+    "HOME = Path(__file__).resolve().parent",
+    "crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)",  # CRC-32C, as everybody writes it
     'for path in sorted(folder.rglob("*"))',
     "signal.signal(number, signal.SIG_IGN)",
     *(

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from autograder.assignment import Assignment
 from autograder.doctor.finding import Finding
 from autograder.doctor.needs import Needs
 from autograder.image import MAKE_IMAGE, OWN, ImageKind
@@ -136,19 +135,15 @@ def images(needs: Needs, there: Collection[str]) -> Iterator[Finding]:
     """Is the image there that each assignment's submissions run in?"""
     name = "docker image"
     try:
-        by_tag = {_kind(each).tag(): each for each in needs.assignments}
+        found = {kind: each for each in needs.assignments for kind in ImageKind.all_of(each, ("numpy",))}
+        by_tag = {kind.tag(): (kind, each) for kind, each in found.items()}
     except EnvironmentFault as fault:
         yield Finding.warning(name, fault.message, fault.remedy)
         return
-    for tag, assignment in by_tag.items():
+    for tag, (kind, assignment) in by_tag.items():
         if tag in there:
             yield Finding.ok(name, f"{tag!r}, for {assignment.name!r}")
         else:
-            found = f"there is no {tag!r}, in which submissions to {assignment.name!r} run"
-            kind = _kind(assignment)
+            missing = f"there is no {tag!r}, in which submissions to {assignment.name!r} run"
             command = f"{MAKE_IMAGE} {assignment.name}" if kind.want == OWN else kind.command()
-            yield Finding.warning(name, found, f"For the sandbox 'docker', run `{command}`.")
-
-
-def _kind(assignment: Assignment) -> ImageKind:
-    return ImageKind.of_assignment(assignment.folder, ("numpy", *assignment.sandbox.preload))
+            yield Finding.warning(name, missing, f"For the sandbox 'docker', run `{command}`.")

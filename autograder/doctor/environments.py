@@ -26,7 +26,9 @@ def examine(needs: Needs) -> Iterator[Finding]:
 
 
 def examine_one(assignment: Assignment) -> Finding | None:
-    """Whether an assignment's environment is there; None where it brings none."""
+    """Whether an assignment's environment is there; None where it brings or uses none."""
+    if not any(assignment.in_own_environment(kind) for kind in assignment.kinds):
+        return None
     name = f"environment of {assignment.name!r}"
     command = make_command(Path(shlex.quote(str(assignment.folder))))
     try:
