@@ -252,7 +252,7 @@ def image(
 
     preload = ("torch",) if torch else ()
     if assignment is None:
-        kinds = {ImageKind.of(preload)}
+        kinds = frozenset({ImageKind.of(preload)})
     else:
         kinds = ImageKind.all_of(find_assignment(assignment, GRADERS), preload)
     for kind in sorted(kinds, key=lambda kind: kind.want):

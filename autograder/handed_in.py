@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from autograder.assignment import Assignment, Deliverable, NotebookSpec
-from autograder.boxes import MAIN, Sandboxed
+from autograder.boxes import Sandboxed
 from autograder.checks.deliverables import Deliveries, find_mention, find_module, match
 from autograder.intake import Tree
+from autograder.manifest import MAIN
 from autograder.outcome import CheckFailed, GraderFault, IntakeRefused
 from autograder.sandbox.submission import Module, Submission
 from autograder.sheet import Sheet

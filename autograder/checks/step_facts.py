@@ -100,6 +100,11 @@ class StepWork:
         return read_series(self.stored)
 
     @cached_property
+    def stored_log(self) -> StepLog:
+        """Of the run that was handed in."""
+        return read_step_log(self.stored_series)
+
+    @cached_property
     def printed(self) -> tuple[ParameterCount, ...]:
         """The counts of parameters that its own outputs hold."""
         return read_parameter_counts(self.stored)

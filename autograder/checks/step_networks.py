@@ -26,6 +26,7 @@ ALONE_S = 60.0  # for the cells that define a network: imports are most of it
 EXPORT_S = 60.0
 _WHY = 300  # characters of a reason
 _USUAL = ("model", "net", "network", "cnn")
+_NOT_KEPT = "no training over the batches of a torch DataLoader, to the end of an epoch, was seen here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def network_alone(
 
 @dataclass(frozen=True, slots=True)
 class LastEpochs:
-    """A run's network as its last epochs left it: ``exports`` has the last epoch's first, then the one before.
+    """A run's network as its last epochs left it: the last epoch's first, then the one before.
 
     ``kept``: their weights are those that the run kept; else there is one, as the run left it behind at its
     end. ``why`` says why there aren't more.
@@ -79,19 +80,20 @@ class LastEpochs:
 def last_epochs(scene: Scene, probes: np.ndarray, count: int) -> LastEpochs:
     """The networks of the last ``count`` epochs that weights were kept of."""
     found: list[Exports] = []
-    why = "no epoch's weights were kept: no pass of a torch DataLoader was seen to train a network to its end"
     try:
         for back in range(1, count + 1):
             exports = scene.export(probes, snapshot=-back, budget_s=EXPORT_S)
             if not any(one.onnx is not None for one in exports.networks):
-                why = "; ".join([one.problem for one in exports.networks] or exports.notes) or why
-                break
+                why = "; ".join([one.problem for one in exports.networks if one.problem] or exports.notes)
+                # One that can't be exported may still be asked for its scores, as it is at the run's end.
+                left = tuple(found) or ((exports,) if exports.networks else ())
+                return LastEpochs(left, bool(found), cut_line(why or "it could not be exported", _WHY))
             found.append(exports)
-        if not found:
-            return LastEpochs((scene.export(probes, budget_s=EXPORT_S),), why=cut_line(why, _WHY))
+        if found:
+            return LastEpochs(tuple(found), kept=True)
+        return LastEpochs((scene.export(probes, budget_s=EXPORT_S),), why=_NOT_KEPT)
     except SubmissionProblem as problem:
-        why = problem.message
-    return LastEpochs(tuple(found), bool(found), "" if len(found) == count else cut_line(why, _WHY))
+        return LastEpochs(tuple(found), bool(found), cut_line(problem.message, _WHY))
 
 
 def network_in(scene: Scene, probes: np.ndarray, printed: Collection[int], *, alone: bool = False) -> Network:

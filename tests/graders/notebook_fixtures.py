@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from autograder.assignment import Assignment, NotebookSpec, load_assignment
+from autograder.boxes import Mode, data_folder, open_backend
 from autograder.data import VARIABLE
 from autograder.document import TestEntry
 from autograder.environments import interpreter_for
-from autograder.boxes import Mode, data_folder, open_backend
 from autograder.grading import Graded, grade
 from autograder.outcome import EnvironmentFault
 from autograder.sandbox.backend import Backend

@@ -19,13 +19,17 @@ _NEVER = re.compile(
 )
 _LOG_NAME = re.compile(
     r"log|train|nohup|slurm|stdout|stderr|output|out\b|history|metrics|summary|results?|progress|epoch|run|console"
-    r"|screen|accura|curve|loss|record|state|report|eval|val|imagenet|resnet|stats|tag",
+    r"|screen|scalars|accura|curve|loss|record|state|report|eval|val|imagenet|resnet|stats|tag",
     re.IGNORECASE,
 )
 _LOGS = frozenset({".log", ".out", ".err"})
 _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 _PERHAPS = frozenset({".txt", ".json", ".dat", ".text", ""})
 _PROSE = frozenset({".md", ".markdown", ".rst"})
+_LAST = 6  # nothing speaks for it but that it may be text
+_NO_LOG = re.compile(r"makefile|dockerfile|readme|authors|codeowners|notice|procfile|checkpoint|model|weights", re.IGNORECASE)
+_UNREAD = frozenset("gz bz2 xz zst 7z rar docx doc odt xlsx xls ods pdf png jpg jpeg webp pkl npy mat rtf".split())
+_LIKELY = re.compile(r"log|output|stdout|history|metrics|console|screen|terminal|training", re.IGNORECASE)
 
 
 def find_logs(paths: Iterable[str]) -> tuple[str, ...]:
@@ -46,7 +50,7 @@ def _rank(path: str) -> int | None:
         suffix = PurePosixPath(pure.stem).suffix.lower()
     if suffix in _PROSE:
         return 4
-    if _NEVER.search(name):
+    if _NEVER.search(name) or (not suffix and (name.startswith(".") or _NO_LOG.search(name))):
         return None
     in_logs = any("log" in part or "run" in part for part in folders)
     if suffix in _LOGS:
@@ -54,7 +58,18 @@ def _rank(path: str) -> int | None:
     if suffix in _TABLES:
         return 1
     if suffix in _PERHAPS:
-        return 2 if _LOG_NAME.search(name) or in_logs else (3 if suffix == ".txt" else None)
+        return 2 if _LOG_NAME.search(name) or in_logs else 3 if suffix == ".txt" else _LAST
     if re.search(r"\.o\d{3,}$|\.e\d{3,}$", name):  # a batch system's
         return 1
     return 5 if suffix == ".ipynb" else None
+
+
+def unread(paths: Iterable[str]) -> tuple[str, ...]:
+    """Files that are called like a log and are in no form that is read: packed, or a document, or a picture."""
+    found = []
+    for path in paths:
+        name = PurePosixPath(path).name
+        stem, _, ending = name.lower().rpartition(".")
+        if ending in _UNREAD and (_LIKELY.search(stem) or stem.endswith((".log", ".txt", ".csv"))):
+            found.append(path)
+    return tuple(sorted(found)[:MOST_FILES])
