@@ -28,6 +28,7 @@ DATA = "data"  # the course's own, for Gradescope alone; see data.py
 MAKE_PUBLIC = "make_public.py"  # of a grader: writes the public cases; it never leaves home
 PUBLIC_FOLDER = "public"
 SECRET_SEED = re.compile(r"""^[ \t]*(["']?)seed\1[ \t]*=.*$""", re.MULTILINE)
+_FIRST_TABLE = re.compile(r"^([ \t]*\[)", re.MULTILINE)
 PUBLIC_SEED = "seed = 0 # students' copy"
 _LEFT_AT_HOME = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 _EXECUTABLE = {"run_autograder", "setup.sh"}
@@ -78,7 +79,9 @@ def _requirements(assignment: Assignment) -> list[str]:
 def _without_seed(assignment: Assignment) -> str:
     """The manifest's text without the secret seed; raises GraderFault rather than let it out."""
     text = (assignment.folder / MANIFEST).read_text(encoding="utf-8")
-    public, found = SECRET_SEED.subn(PUBLIC_SEED, text)
+    head, table, rest = _FIRST_TABLE.split(text, maxsplit=1) if _FIRST_TABLE.search(text) else (text, "", "")
+    public, found = SECRET_SEED.subn(PUBLIC_SEED, head)
+    public += table + rest  # where a seed is another one: [notebook]'s, which no secret follows from
     told = re.search(rf"\b{assignment.seed}\b", public) if assignment.seed > _SMALL_NUMBER else None
     if found != 1 or told is not None:
         raise GraderFault(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autograder.checks.script_runs import LogFacts, read_log
+from autograder.checks.script_logs import LogFacts, read_log
+from autograder.checks.script_runs import require_model
 from autograder.checks.script_settings import Settings
 from autograder.outcome import CheckFailed, Evidence, SubmissionProblem
 from autograder.text import quote
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from autograder.sandbox.exported import Exports
     from autograder.sandbox.submission import Scene
 
+MODEL = "convnet"
 PROBES = 64  # images by which a preparation is told
 AGREES = 0.05  # of the images: what our count and a log may differ by before people hear of it
 _CLASSES = ("CNN", "ConvNet", "Convnet")  # tried first where weights need a class
@@ -85,6 +87,7 @@ def _by_log(log: LogFacts | None, doubts: Sequence[str] = ()) -> Reached:
             f"{quote(log.path)} holds no accuracy on the validation or the test set.",
             hint="Hand in the whole log: train.py prints an accuracy after each epoch, and one at the end.",
         )
+    require_model(log, MODEL)
     what = "test" if log.test is not None else "validation"
     told = f"{quote(log.path)} says that it reaches a {what} accuracy of {100 * log.accuracy:.1f} %."
     return Reached(log.accuracy, Evidence.CLAIMED, told, tuple(doubts))

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 import numpy as np
 
 from autograder.checks.notebooks.plots import BLANK_SHARE, NEAR, is_blank
-from autograder.loaders.picture import Picture, load_picture
+from autograder.loaders.picture import load_picture
 from autograder.loaders.problems import Malformed
 from autograder.outcome import CheckFailed
 
@@ -25,9 +26,13 @@ INK_OF_A_CURVE, INK_OF_A_GRID = 0.18, 0.22
 IN_RUNS_OF_A_GRID, IN_RUNS_OF_A_PHOTO = 0.60, 0.35
 RUN = 3  # pixels of one colour beside each other
 FEWEST_TILES, FEWEST_COLOURS = 4, 24
+MOST_KEPT_BYTES = 256 * 1024  # of a file: what it looks like is told once, however often it is asked for
 LOOKED_AT = 700  # pixels a side at most; of a larger picture every second or third is taken
 
 _SEPARATOR = 16  # of 255: how much the pixels of a line between two filters differ at most
+_SEPARATOR_JPEG = 48  # its lines ring; a photograph saved as JPEG has no such line at 48 either
+_COLOURS_JPEG = 256  # at least, of filters without a line between them; photographs have 60 to 140
+_TILES_OF_A_STRIP, _COLOURS_OF_A_STRIP = 12, 100  # curves in that many panels have far fewer colours
 _THINNEST = 3  # pixels: what is thinner between two lines is no filter
 _FRAME = 0.4  # of a picture's side: a line of one colour as long as that is an axis, or a frame
 
@@ -47,26 +52,39 @@ class Kind(Enum):
 class Looked:
     """A picture that could be read. ``ink`` is the share of its pixels that aren't background."""
 
-    picture: Picture
+    width: int
+    height: int
+    file_format: str  # PNG or JPEG
     kind: Kind
     ink: float
     tiles: int
 
     def describe(self) -> str:
-        size = f"{self.picture.width} x {self.picture.height} pixels"
+        size = f"{self.width} x {self.height} pixels"
         tiles = f", {self.tiles} tiles" if self.tiles > 1 and self.kind is Kind.GRID else ""
-        return f"{self.picture.kind}, {size}, {100 * self.ink:.0f} % of them drawn on{tiles}"
+        return f"{self.file_format}, {size}, {100 * self.ink:.0f} % of them drawn on{tiles}"
 
 
 def look_at(data: bytes, name: str) -> Looked:
     """Read a PNG or JPEG and tell what it looks like; raises CheckFailed where it can't be read."""
+    return _look_at_known(data, name) if len(data) <= MOST_KEPT_BYTES else _look_at(data, name)
+
+
+def _look_at(data: bytes, name: str) -> Looked:
     try:
         picture = load_picture(data, name)
     except Malformed as problem:
         raise CheckFailed(problem.message, hint=problem.hint) from problem
     pixels = _thinned(picture.pixels)
-    ink, tiles = _ink(pixels), _tiles(pixels)
-    return Looked(picture, _kind(picture.pixels, pixels, ink, tiles), ink, tiles)
+    lossy = picture.kind == "JPEG"
+    ink, tiles = _ink(pixels), _tiles(pixels, _SEPARATOR_JPEG if lossy else _SEPARATOR)
+    kind = _kind(picture.pixels, pixels, ink, tiles)
+    if lossy and kind is Kind.PHOTO and _colours(pixels) >= _COLOURS_JPEG:
+        kind = Kind.UNCLEAR
+    return Looked(picture.width, picture.height, picture.kind, kind, ink, tiles)
+
+
+_look_at_known = lru_cache(maxsize=16)(_look_at)
 
 
 def require_plot(looked: Looked, what: str) -> str:
@@ -103,7 +121,9 @@ def _kind(whole: np.ndarray, pixels: np.ndarray, ink: float, tiles: int) -> Kind
         return Kind.EMPTY_AXES
     colours, runs = _colours(pixels), _in_runs(pixels)
     if ink <= INK_OF_A_CURVE:  # or a few small filters on a large page
-        return Kind.UNCLEAR if tiles >= FEWEST_TILES and runs >= IN_RUNS_OF_A_GRID else Kind.PLOT
+        enlarged = tiles >= FEWEST_TILES and runs >= IN_RUNS_OF_A_GRID
+        strip = tiles >= _TILES_OF_A_STRIP and colours >= _COLOURS_OF_A_STRIP
+        return Kind.UNCLEAR if enlarged or strip else Kind.PLOT
     if ink >= INK_OF_A_GRID and (
         tiles >= FEWEST_TILES or (runs >= IN_RUNS_OF_A_GRID and colours >= FEWEST_COLOURS)
     ):
@@ -170,7 +190,7 @@ def _covered(pixels: np.ndarray) -> np.ndarray:
     return covered
 
 
-def _tiles(pixels: np.ndarray) -> int:
+def _tiles(pixels: np.ndarray, separator: int) -> int:
     """Into how many parts lines of one colour, from edge to edge, cut the picture's drawn-on part."""
     pixels = _framed(pixels)
     drawn = _drawn(pixels)
@@ -178,13 +198,13 @@ def _tiles(pixels: np.ndarray) -> int:
     if not rows.size:
         return 0
     inner = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _bands(inner, 1) * _bands(inner, 0)
+    return _bands(inner, 1, separator) * _bands(inner, 0, separator)
 
 
-def _bands(pixels: np.ndarray, axis: int) -> int:
+def _bands(pixels: np.ndarray, axis: int, separator: int) -> int:
     """The bands between lines of one colour along ``axis``."""
     spread = (pixels.max(axis=axis) - pixels.min(axis=axis)).max(axis=1)
-    between = np.concatenate(([True], spread <= _SEPARATOR, [True]))
+    between = np.concatenate(([True], spread <= separator, [True]))
     edges = np.flatnonzero(between)
     return int((np.diff(edges) > _THINNEST).sum())
 

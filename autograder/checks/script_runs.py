@@ -10,75 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograder.checks.logs.found import TrainingLog
-from autograder.checks.logs.reading import parse_log
+from autograder.checks.script_logs import LogFacts
 from autograder.checks.script_settings import Settings, read_options
 from autograder.checks.shell_scripts import Command, read_commands
-from autograder.loaders.problems import Malformed
 from autograder.outcome import CheckFailed
 from autograder.text import quote
 
-MOST_LOG_BYTES = 32 * 1024 * 1024
-MOST_EPOCHS = 100_000
-MOST_PROGRESS = 1_000  # different counts of images that progress lines show
 _STOPS_EARLY = re.compile(r"early|patience|\bbreak\b", re.IGNORECASE)
-_PROGRESS = re.compile(r"\[\s{0,8}(\d{1,9})/(\d{1,9})\s?\(\s{0,3}\d{1,3}%\)\]")
-
-
-@dataclass(frozen=True, slots=True)
-class LogFacts:
-    """What a log says of its run.
-
-    ``test`` is the accuracy on the test set that it ends with, None where it doesn't; ``valid`` the last one
-    on the validation set. ``seen`` are images as the progress lines count them, but for 0.
-    """
-
-    path: str
-    epochs: int
-    last_epoch: int | None = None  # as printed
-    test: float | None = None
-    valid: float | None = None
-    seen: tuple[int, ...] = ()
-    missing: tuple[int, ...] = ()  # epochs between the first and the last
-
-    @property
-    def accuracy(self) -> float | None:
-        """The one on the test set, else the last on the validation set."""
-        return self.test if self.test is not None else self.valid
-
-
-def read_log(data: bytes, path: str) -> LogFacts:
-    """A log's last run; raises CheckFailed where the file can't be read."""
-    try:
-        runs = [run for run in parse_log(data[:MOST_LOG_BYTES], path) if run.epochs]
-    except Malformed as problem:
-        raise CheckFailed(problem.message, hint=problem.hint) from problem
-    if not runs:
-        return LogFacts(path, 0)
-    run = runs[-1]
-    numbers = {epoch.number for epoch in run.epochs}
-    between = range(min(numbers), min(max(numbers), min(numbers) + MOST_EPOCHS))
-    seen = {int(found[1]): None for found in _PROGRESS.finditer(_head(data)) if int(found[1])}
-    return LogFacts(
-        path,
-        len(numbers),
-        max(numbers),
-        run.final_test if _ends_with_test(run) else None,
-        run.last.top1 if run.last is not None and run.split == "valid" else None,
-        tuple(seen)[:MOST_PROGRESS],
-        tuple(number for number in between if number not in numbers),
-    )
-
-
-def _head(data: bytes) -> str:
-    """Enough of a log to see its progress lines."""
-    return data[: 1024 * 1024].decode("utf-8", errors="replace")
-
-
-def _ends_with_test(run: TrainingLog) -> bool:
-    """Whether no training follows the last accuracy on the test set."""
-    tested = [epoch.number for epoch in run.epochs if epoch.test_top1 is not None]
-    return run.split == "test" or not tested or tested[-1] == run.epochs[-1].number
 
 
 def settings_of(shell_text: str, train_text: str, model: str) -> Settings:
@@ -139,6 +77,7 @@ class Compared:
 
 def require_same_run(log: LogFacts, settings: Settings, train_text: str) -> Compared:
     """Raises CheckFailed where the log can't be of the run that the command starts."""
+    require_model(log, settings.text("model") or "")
     asked = settings.number("epochs")
     doubts = [*_batch_doubts(log, settings)]
     command = describe_command(settings.command)
@@ -151,6 +90,15 @@ def require_same_run(log: LogFacts, settings: Settings, train_text: str) -> Comp
     if log.epochs < asked and _STOPS_EARLY.search(train_text):
         return Compared(told, (f"{told} train.py may stop early.", *doubts))
     raise CheckFailed(told, hint="Hand in the log and the command of the same run.")
+
+
+def require_model(log: LogFacts, model: str) -> None:
+    """Raise CheckFailed where a log shows that it is of another model's training."""
+    if log.model and model and log.model.lower() != model.lower():
+        raise CheckFailed(
+            f"{quote(log.path)} is of a training of the model {quote(log.model)}, not of {quote(model)}.",
+            hint=f"Hand in the log of the run with --model {model}.",
+        )
 
 
 def _epochs(count: int) -> str:

@@ -41,8 +41,10 @@ _OPERATORS = (
 _ENDS = frozenset(("\n", ";", ";;", "&", "&&", "||", "(", ")"))
 _PIPES = frozenset(("|", "|&"))
 _TO_FILE = frozenset((">", ">>", ">|", "&>", "&>>", ">&"))
+_CONTINUED = re.compile(r"\\[ \t]*\n")  # no shell takes the blanks, and everybody means it so
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?[-=]([^{}]*))?\})")
+_OPENS_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(\[[@*]\])|:?[-=]([^{}]*))?\})")
 _PYTHON = re.compile(r"(?:.*/)?(?:python|ipython|pypy)[\d.]*(?:\.exe)?")
 _TAKES_VALUE = frozenset(("-W", "-X", "--check-hash-based-pycs"))
 _KEYWORDS = frozenset(("then", "do", "else", "{", "!", "time", "exec", "command"))
@@ -119,9 +121,17 @@ class _Reader:
         self._to_file = False  # the next word is where the output goes
         self._dropped = False  # the next word is where the input comes from
         self._log = ""
+        self._array: list[str] | None = None  # the words of NAME=(...), while it is open
 
     def take(self, token: _Token) -> None:
-        if token.operator in _ENDS:
+        if self._array is not None:
+            self._array += token.words
+            if token.operator == ")":
+                self._assign([f"{self._array[0]}{' '.join(self._array[1:])}"])
+                self._array = None
+        elif token.operator == "(" and self._opens_array():
+            self._array = self._pipeline[-1].pop().words
+        elif token.operator in _ENDS:
             self._end()
         elif token.operator in _PIPES:
             self._pipeline.append([])
@@ -137,6 +147,10 @@ class _Reader:
         else:
             self._pipeline[-1].append(token)
 
+    def _opens_array(self) -> bool:
+        last = self._pipeline[-1][-1].words if self._pipeline[-1] else []
+        return len(last) == 1 and _OPENS_ARRAY.fullmatch(last[0]) is not None
+
     def _end(self) -> None:
         for stage in self._pipeline:
             words = [word for token in stage for word in token.words]
@@ -151,6 +165,8 @@ class _Reader:
         words = [word for token in tokens for word in token.words][:MOST_WORDS]
         while words and words[0] in _KEYWORDS:
             del words[0]
+        if words:  # a line out of a notebook
+            words[0] = words[0].lstrip("!%")
         sets = bool(words) and words[0] in _SETS
         count = 0
         while count < len(words) and (_ASSIGNED.fullmatch(words[count]) or (sets and count == 0)):
@@ -203,8 +219,8 @@ class _Lexer:
 
     def __iter__(self) -> Iterator[_Token]:
         while self._place < len(self._text):
-            if self._text.startswith("\\\n", self._place):
-                self._place += 2
+            if continued := _CONTINUED.match(self._text, self._place):
+                self._place = continued.end()
                 continue
             character = self._text[self._place]
             if character in " \t":
@@ -270,10 +286,10 @@ class _Lexer:
         found = _VARIABLE.match(self._text, self._place)
         if found is not None:
             name = found[1] or found[2]
-            value = self._variables.get(name, found[3])
+            value = self._variables.get(name, found[4])
             self._place = found.end()
             if value is not None:
-                self._insert(value, quoted=quoted)
+                self._insert(value, quoted=quoted and not found[3])  # an array stays many words
                 return
             self._unclear = True
             self._add(found[0], quoted=quoted)

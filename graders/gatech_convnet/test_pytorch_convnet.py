@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from gradescope_utils.autograder_utils.decorators import number
 
-from autograder.checks.handed_files import data_of, handed, required, stored_notebook
+from autograder.checks.handed_files import data_of, handed, required, same_files, stored_notebook
 from autograder.checks.notebooks.plots import pictures
 from autograder.checks.pictures import Kind, Looked, look_at, require_grid, require_plot
 from autograder.checks.script_runs import describe_command, require_complete, require_same_run
-from autograder.outcome import CheckFailed, Evidence
+from autograder.outcome import CheckFailed, Evidence, SubmissionProblem
 
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
     from autograder.checks.convnet_training import Reached
-    from autograder.checks.script_runs import LogFacts
+    from autograder.checks.script_logs import LogFacts
     from autograder.checks.script_settings import Settings
     from autograder.handed_in import HandedIn
     from autograder.plugin import TestReport
@@ -31,7 +31,7 @@ def test_learned(
     reached: Callable[[], Reached], assignment: Assignment, report: TestReport, sheet: Sheet
 ) -> None:
     """The network learned something: it is clearly better than guessing"""
-    found = reached()
+    found = _known(reached, report)
     for doubt in found.doubts:
         sheet.doubt(doubt)
     sheet.fact("Accuracy (9.3)", found.told, found.evidence)
@@ -43,7 +43,15 @@ def test_learned(
 @pytest.mark.evidence("verified")
 def test_accuracy(reached: Callable[[], Reached], assignment: Assignment, report: TestReport) -> None:
     """The network is as good as such a convnet should be"""
-    require_accuracy(reached(), assignment.tolerances["convnet_accuracy"], report)
+    require_accuracy(_known(reached, report), assignment.tolerances["convnet_accuracy"], report)
+
+
+def _known(reached: Callable[[], Reached], report: TestReport) -> Reached:
+    try:
+        return reached()
+    except SubmissionProblem:  # there is none: that was read off what was handed in
+        report.rests_on(Evidence.CLAIMED)
+        raise
 
 
 def require_accuracy(found: Reached, threshold: float, report: TestReport) -> None:
@@ -78,7 +86,10 @@ def test_command(
     run = settings()
     sheet.fact("Command (9.3)", describe_command(run.command), Evidence.CLAIMED)
     train = handed(submission, "train")
-    compared = require_same_run(log(), run, submission.read(train) if train else "")
+    facts = log()
+    for other in same_files(submission.tree, facts.path)[:3]:
+        sheet.doubt(f"{facts.path} and {other} are the same file.")
+    compared = require_same_run(facts, run, submission.read(train) if train else "")
     for doubt in compared.doubts:
         sheet.doubt(doubt)
     report.note(compared.note)
@@ -119,6 +130,9 @@ def _picture(submission: HandedIn, key: str, what: str, sheet: Sheet) -> Looked:
     data = data_of(submission, key)
     looked = look_at(data, required(submission, key))
     sheet.picture(f"9.3, {what}", data)
+    path = required(submission, key)
+    if "mymodel" in path.rpartition("/")[2].lower():
+        sheet.doubt(f"{path} was taken for the picture of {what}; its name speaks of the model of 9.4.")
     if looked.kind is Kind.PHOTO and key != "filter_grid":
         sheet.doubt(f"The picture of {what} looks more like a photograph than like a plot.")
     return looked

@@ -140,3 +140,20 @@ def test_odd_sizes_are_looked_at_too() -> None:
         buffer = io.BytesIO()
         Image.fromarray(DRAWS.integers(0, 256, (*shape, 3), dtype=np.uint8)).save(buffer, "PNG")
         assert isinstance(look_at(buffer.getvalue(), "f.png").kind, Kind)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 90])
+@pytest.mark.parametrize(("gap", "kinds"), [(1, {Kind.GRID}), (0, {Kind.GRID, Kind.UNCLEAR})])
+def test_a_jpeg_of_filters_is_no_photograph(gap: int, kinds: set[Kind], quality: int) -> None:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(shown(grid(36, 7, gap), axes=False))) as picture:
+        picture.convert("RGB").save(buffer, "JPEG", quality=quality)
+    assert look_at(buffer.getvalue(), "p.jpg").kind in kinds
+
+
+def test_a_thin_strip_of_filters_is_no_curve() -> None:
+    figure = Figure()
+    for ax in figure.subplots(1, 32):
+        ax.imshow(DRAWS.random((7, 7, 3)))
+        ax.axis("off")
+    assert look_at(saved(figure, 100), "p.png").kind in (Kind.UNCLEAR, Kind.GRID)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autograder.checks.script_runs import read_log, require_complete, require_same_run, settings_of
+from autograder.checks.script_logs import read_log
+from autograder.checks.script_runs import require_complete, require_same_run, settings_of
 from autograder.checks.script_settings import Settings
 from autograder.outcome import CheckFailed
 
@@ -79,3 +80,57 @@ def test_the_models_own_command_is_taken() -> None:
     both = f"{COMMAND.format(3)}\npython train.py --model mymodel --epochs 9"
     assert settings_of(both, TRAIN, "convnet").number("epochs") == 3
     assert settings_of("python train.py", TRAIN, "convnet").number("epochs") == 3
+
+
+PROGRESS = "Train Epoch: {0} [2560/49000 (5%)]\tTrain Loss: 1.9\tVal Loss: 1.8\tVal Acc: {1}\n"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "valid"),
+    [
+        (("31", "45"), 0.45),
+        (("31.25", "45.5"), 0.455),
+        (("0.3125", "0.455"), 0.455),
+        (("tensor(31)", "tensor(45., device='cuda:0')"), 0.45),
+    ],
+)
+def test_the_homeworks_own_lines(accuracies: tuple[str, ...], valid: float) -> None:
+    text = "".join(PROGRESS.format(number, value) for number, value in enumerate(accuracies, start=1))
+    log = read_log(text.encode(), "l")
+    assert (log.epochs, log.test) == (2, None)
+    assert log.accuracy == pytest.approx(valid)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "('test accuracy:', 0.551)",
+        "test set: Average loss: 1.1, Accuracy: 5510/10000 (0%)",
+        "('test', 'set: Average loss: 1.1, Accuracy: tensor(5510)/10000 (55%)')",
+        "Test acc: 0.551",
+        "test accuracy: 55.1\nSaved model to convnet.pt",
+    ],
+)
+def test_the_last_line_in_other_words(line: str) -> None:
+    log = read_log((PROGRESS.format(1, 45) + PROGRESS.format(2, 46) + line + "\n").encode(), "l")
+    assert log.test == pytest.approx(0.551)
+
+
+def test_a_test_accuracy_before_more_training_ends_no_log() -> None:
+    log = read_log((PROGRESS.format(1, 45) + "Test acc: 0.55\n" + PROGRESS.format(2, 46)).encode(), "l")
+    with pytest.raises(CheckFailed, match="doesn't end with"):
+        require_complete(log)
+
+
+def test_a_log_that_names_another_model() -> None:
+    told = b"Namespace(epochs=3, model='softmax')\n"
+    with pytest.raises(CheckFailed, match="of the model 'softmax'"):
+        require_same_run(read_log(told + log_of(range(1, 4)), "l"), settings(), TRAIN)
+    both = told + log_of(range(1, 4)) + told.replace(b"softmax", b"convnet") + log_of(range(1, 4))
+    require_same_run(read_log(both, "l"), settings(), TRAIN)
+
+
+def test_settings_that_only_a_shell_could_find_are_not_the_defaults() -> None:
+    run = settings_of("python train.py --model convnet $MORE", TRAIN, "convnet")
+    assert run.number("epochs") is None
+    assert settings_of("python train.py --model convnet --lr $LR", TRAIN, "convnet").number("epochs") == 3

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autograder.checks.notebooks.encoded import numbers_in_code
 from autograder.checks.notebooks.source_facts import LeakKind, Named, Place, SourceFacts
 from autograder.handed_notebook import NotebookWork
 from autograder.outcome import CheckFailed, Evidence
@@ -45,6 +46,10 @@ def findings(work: NotebookWork, dataset: str) -> tuple[Finding, ...]:
     """
     run = work.run if not work.why_stored else None
     found = [*of_source(work.source, dataset)]
+    carried = numbers_in_code(work.stored)
+    if carried is not None:
+        text = f"A cell holds {carried.what}: weights that were trained elsewhere can be carried in that way."
+        found.append(Finding(text, f"cell {carried.cell}", False, Evidence.CLAIMED))
     if run is not None:
         found += of_run(run, work.source, dataset)
     return tuple(sorted(found, key=lambda one: not one.certain))

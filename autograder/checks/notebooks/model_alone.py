@@ -41,12 +41,19 @@ def model_alone(notebook: Notebook) -> Notebook:
             if isinstance(statement, ast.ClassDef) and _is_network(statement):
                 classes.setdefault(statement.name)
             if _is_kept(statement):
-                made |= {called_name(node) for node in ast.walk(statement) if isinstance(node, ast.Call)}
+                made |= _makes(statement)
                 sources.append(_source_of(statement))
     sources += [f"network_of_{name} = {name}()" for name in classes if name not in made]
     kept = (source for source in sources if source.strip())
     cells = (Cell(at, "code", source) for at, source in enumerate(kept, 1) if at <= MAX_CELLS)
     return Notebook(tuple(cells))
+
+
+def _makes(statement: ast.stmt) -> set[str]:
+    """What is called when the statement runs; what a function or a class calls waits for another call."""
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return set()
+    return {called_name(node) for node in ast.walk(statement) if isinstance(node, ast.Call)}
 
 
 def _source_of(statement: ast.stmt) -> str:

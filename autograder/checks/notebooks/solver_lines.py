@@ -7,11 +7,11 @@ Finished epoch 3 / 10: cost 1.234567, train: 0.610000, val 0.530000, lr 9.025000
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from autograder.checks.notebooks.lines import Line, budgets_of, lines_of
-from autograder.loaders.notebook import Notebook
+from autograder.loaders.notebook import Notebook, Output
 
 MOST_LINE_CHARS = 400  # of such a line; theirs have 90
 
@@ -36,6 +36,31 @@ class SolverLine:
     epochs: int
     train: float
     valid: float
+
+
+def joined(notebook: Notebook) -> Notebook:
+    """The notebook with what a cell printed as one text.
+
+    Old notebook programs began a new output every so many milliseconds, in the middle of a line too.
+    """
+    return replace(
+        notebook, cells=tuple(replace(one, outputs=tuple(_joined(one.outputs))) for one in notebook.cells)
+    )
+
+
+def _joined(outputs: Sequence[Output]) -> Iterator[Output]:
+    before: Output | None = None
+    for output in outputs:
+        if before is not None and before.kind == output.kind == "stream" and before.name == output.name:
+            before = replace(
+                before, text=before.text + output.text, cut_chars=before.cut_chars + output.cut_chars
+            )
+            continue
+        if before is not None:
+            yield before
+        before = output
+    if before is not None:
+        yield before
 
 
 def read_solver_lines(notebook: Notebook) -> tuple[SolverLine, ...]:

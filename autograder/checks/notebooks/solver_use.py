@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autograder.checks.notebooks.cellcode import called_name, trees_of
 from autograder.checks.notebooks.source_library import FRAMEWORKS
@@ -24,6 +25,9 @@ MOST_NAMES = 400  # that one training is followed into
 _OTHERS = {"theano": "theano", "chainer": "chainer", "cntk": "cntk", "caffe": "caffe", "xgboost": "xgboost"}
 _TRAINERS = FRAMEWORKS | _OTHERS  # top module -> the library's name; what fits networks by itself
 _TRAINER_MODULE = re.compile(r"(?:^|[._])(?:solver|classifier_trainer|trainer)s?$", re.IGNORECASE)
+_RUNS = re.compile(
+    r"^[ \t]*(?:%run|![ \t]*python[\d.]*(?:[ \t]+-u)?)[ \t]+([\w./-]{1,200}\.py)\b", re.MULTILINE
+)
 _UP_TO_VALIDATION = 3  # arguments of the old solver's train(): images, labels, images to validate on
 _CONVOLVES = re.compile(r"conv", re.IGNORECASE)
 
@@ -56,7 +60,21 @@ class SolverUse:
 
 def read_solver_use(notebook: Notebook, modules: Mapping[str, str]) -> SolverUse:
     """How the notebook trains; ``modules`` are the submission's Python files, path and source."""
-    return _Reader(trees_of(notebook), _Package(modules)).read()
+    package = _Package(modules)
+    return _Reader(with_scripts(notebook, package), package).read()
+
+
+def with_scripts(notebook: Notebook, package: _Package) -> dict[int, ast.Module]:
+    """The cells' trees, with the bodies of the scripts that they run, as by ``%run train.py``."""
+    trees = trees_of(notebook)
+    for cell in notebook.cells:
+        if cell.kind != "code":
+            continue
+        for script in _RUNS.findall(cell.source[:MOST_SOURCE_CHARS]):
+            path = package.path(script.removesuffix(".py").replace("/", "."), loosely=True)
+            body = package.tree(path).body if path else []
+            trees[cell.number] = ast.Module([*getattr(trees.get(cell.number), "body", []), *body], [])
+    return trees
 
 
 class _Package:
@@ -90,14 +108,13 @@ class _Package:
         for statement in tree.body:
             if isinstance(statement, (ast.ClassDef, ast.FunctionDef)) and statement.name == name:
                 return path, statement
-        for node in ast.walk(tree):
-            if depth and isinstance(node, ast.ImportFrom):
-                if not any(alias.name in ("*", name) for alias in node.names):
-                    continue
-                inner = self.path(node.module or "")
-                found = self.definition(inner, name, depth - 1) if inner and inner != path else None
-                if found is not None:
-                    return found
+        for node in _imports_in(tree) if depth else ():
+            if not any(alias.name in ("*", name) for alias in node.names):
+                continue
+            inner = self.path(node.module or "")
+            found = self.definition(inner, name, depth - 1) if inner and inner != path else None
+            if found is not None:
+                return found
         return None
 
 
@@ -108,9 +125,24 @@ class _Reader:
         self._stars: list[str] = []
         self._defined: dict[str, list[ast.AST]] = {}  # definitions and assignments, by the name they bind
         self._frameworks: dict[str, str] = {}  # name -> library
+        self._helpers: list[ast.Module] = []  # modules of the submission that make a solver themselves
         for tree in cells.values():
             for node in ast.walk(tree):
                 self._note(node)
+        for path in self._training_modules():
+            self._helpers.append(package.tree(path))
+            for node in ast.walk(self._helpers[-1]):
+                self._note(node)
+
+    def _training_modules(self) -> list[str]:
+        """The modules that the notebook imports from and that import the solver: they train in its place."""
+        named = [dotted.rpartition(".")[0] or dotted for dotted in self._names.values()]
+        paths = dict.fromkeys(
+            path
+            for module in (*named, *self._names.values(), *self._stars)
+            if (path := self._package.path(module)) is not None
+        )
+        return [path for path in paths if _imports_solver(self._package.tree(path))]
 
     def _note(self, node: ast.AST) -> None:
         match node:
@@ -154,13 +186,11 @@ class _Reader:
 
     def _solver(self) -> tuple[str, bool]:
         """The class that trains and that the notebook makes one of, and whether its file is there."""
-        calls = [
-            node for tree in self._cells.values() for node in ast.walk(tree) if isinstance(node, ast.Call)
-        ]
+        trees = (*self._cells.values(), *self._helpers)
+        calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
         unsure = ""
         for call in calls:
-            dotted = self._dotted(call.func)
-            for module, name in self._places(dotted):
+            for module, name in self._origins(self._dotted(call.func)):
                 path = self._package.path(module, loosely=True)
                 found = self._package.definition(path, name) if path else None
                 if found is not None and _has_train(found[1]):
@@ -168,6 +198,13 @@ class _Reader:
                 if path is None and _TRAINER_MODULE.search(module):
                     unsure = unsure or f"{name} of {module}"
         return unsure, False
+
+    def _origins(self, dotted: str, depth: int = 4) -> Iterator[tuple[str, str]]:
+        """The same for a class, or for what a class of the notebook's own is derived from."""
+        yield from self._places(dotted)
+        for node in self._defined.get(dotted, ()) if depth else ():
+            for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                yield from self._origins(self._dotted(base), depth - 1)
 
     def _places(self, dotted: str) -> Iterator[tuple[str, str]]:
         """The modules that a name may come from, and what it is called there."""
@@ -273,6 +310,7 @@ class _Reader:
         return ""
 
 
+@lru_cache(maxsize=64)
 def _parsed(source: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
@@ -280,6 +318,15 @@ def _parsed(source: str) -> ast.Module:
             return ast.parse(source[:MOST_SOURCE_CHARS])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
+
+
+def _imports_solver(tree: ast.Module) -> bool:
+    return any(_TRAINER_MODULE.search(node.module or "") for node in _imports_in(tree))
+
+
+@lru_cache(maxsize=64)
+def _imports_in(tree: ast.Module) -> tuple[ast.ImportFrom, ...]:
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
 
 
 def _has_train(node: ast.AST) -> bool:

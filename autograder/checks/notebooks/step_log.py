@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from autograder.checks.last_epochs import EpochAccuracy, printed_shares
 from autograder.checks.notebooks.found import Point, Series
 
+_FEWEST = 3  # tests, of which one may be no epoch's
+_UNTRAINED = 0.25  # what a network without any training stays below; by chance it has a tenth
 TRAINING_IMAGES, TEST_IMAGES = 60_000, 10_000  # of MNIST
 
 
@@ -38,24 +40,52 @@ class StepLog:
         return self.of == TRAINING_IMAGES
 
 
-def read_step_log(series: Sequence[Series]) -> StepLog:
-    """The log of the last training."""
-    tested = _main(series, ("test", "valid")) or _main(series, ("unknown",))
-    trained = _main(series, ("train",), running=True)
+def read_step_log(
+    series: Sequence[Series], lists: Sequence[Series] = (), asked: int | None = None
+) -> StepLog:
+    """The log of the last training.
+
+    ``lists`` count where no line was printed for each epoch. ``asked``: epochs, by the source; a single
+    accuracy is that of the last.
+    """
+    tests, trains = ("test", "valid"), ("train",)
+    tested = _longest(
+        _main(series, tests),
+        _main(lists, tests),
+        _main(series, tests, running=True),
+        _main(series, ("unknown",)),
+    )
+    trained = _longest(_main(series, trains, running=True), _main(lists, trains))
     best_train = max(map(_share, _points(trained)), default=None) if trained is not None else None
-    if tested is None:
+    if tested is None or not tested.points:
         return StepLog(best_train=best_train)
-    points = _points(tested)
+    points = _of_epochs(_points(tested), tested, asked)
     shares = [_share(point, error=tested.quantity == "error") for point in points]
     of = next((point.of for point in reversed(points) if point.of), None)
+    first = asked if len(points) == 1 and asked else 1
     if all(point.right is not None and point.of for point in points):
         accuracies = tuple(
             EpochAccuracy.counted(at, _right(point, tested), point.of or 1, whole=point.of == TEST_IMAGES)
-            for at, point in enumerate(points, 1)
+            for at, point in enumerate(points, first)
         )
     else:
-        accuracies = printed_shares(list(enumerate(shares, 1)), total=of or TEST_IMAGES)
+        accuracies = printed_shares(list(enumerate(shares, first)), total=of or TEST_IMAGES)
     return StepLog(accuracies, max(shares), shares[-1], best_train, of, tested.cell)
+
+
+def _of_epochs(points: list[Point], series: Series, asked: int | None) -> list[Point]:
+    """Without a test more than the epochs that were asked for: of the best weights again, or before them all."""
+    if asked is None or len(points) != asked + 1 or len(points) < _FEWEST:
+        return points
+    if points[-1].value in {point.value for point in points[:-1]}:
+        return points[:-1]
+    return points[1:] if _share(points[0], error=series.quantity == "error") < _UNTRAINED else points
+
+
+def _longest(*found: Series | None) -> Series | None:
+    """The first of several values, else the first."""
+    there = [one for one in found if one is not None]
+    return next((one for one in there if len(one.points) > 1), there[0] if there else None)
 
 
 def _main(series: Sequence[Series], splits: Sequence[str], *, running: bool = False) -> Series | None:

@@ -7,7 +7,7 @@ manifest allows; only what is surely of another network or of a goal is left asi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autograder.checks.notebooks.found import ParameterCount, Series
@@ -58,7 +58,7 @@ _ASIDE = re.compile(
 def read_results(text: str) -> tuple[ClaimedNumber, ...]:
     """The parameters and the best accuracies that a Results block claims, line by line."""
     found: list[ClaimedNumber] = []
-    for line in re.split(r"\n|;|(?<=[^\d\s])[,.]\s|\s\|\s", text[:MAX_TEXT]):
+    for line in re.split(r"\n|;|(?<=[^\d\s])[,.]\s|\s\|\s", "\n".join(_without_tables(text[:MAX_TEXT]))):
         said = cut_line(" ".join(line.split()), _LINE)
         if _ASIDE.search(said):
             continue
@@ -70,6 +70,22 @@ def read_results(text: str) -> tuple[ClaimedNumber, ...]:
         rest = line[: count.start()] + line[count.end() :] if count else line
         found += _accuracies(rest, said)
     return tuple(found)
+
+
+def _without_tables(text: str) -> Iterator[str]:
+    """The lines, those of a table as "heading: value" each."""
+    header: list[str] = []
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line else []
+        if len(cells) < 2:
+            header = []
+            yield line
+        elif not any(map(str.isdigit, line)):
+            header = cells if any(map(str.isalpha, line)) else header
+        elif len(header) == len(cells) and (len(cells) > 2 or cells[0][:1].isdigit()):
+            yield from (f"{name}: {cell}" for name, cell in zip(header, cells, strict=True))
+        else:
+            yield f"{cells[0]}: {cells[1]}" if len(cells) == 2 else line
 
 
 def _parameters(text: str, thousands: bool) -> tuple[float, float] | None:

@@ -8,13 +8,14 @@ than the lines of the one training that it is taken from.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.checks.notebooks.cellcode import Code, called_name
 from autograder.checks.notebooks.found import Reading
+from autograder.checks.notebooks.histories import read_histories
 from autograder.checks.notebooks.series import read_series
-from autograder.checks.notebooks.solver_lines import SolverLine, read_solver_lines
+from autograder.checks.notebooks.solver_lines import SolverLine, joined, read_solver_lines
 from autograder.checks.notebooks.solver_use import SolverUse, Training, read_solver_use
 from autograder.checks.notebooks.source import read_source
 from autograder.loaders.notebook import Notebook
@@ -40,16 +41,21 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found: the best that counts, what was left out and why, and what a person should look at."""
+    """What was found: the best that counts, what was left out and why, and what a person should look at.
+
+    ``unfinished`` tells of trainings whose outputs don't show what they came to.
+    """
 
     use: SolverUse
     best: Printed | None
     left_out: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 def read_validation(notebook: Notebook, modules: Mapping[str, str]) -> Validation:
     """The best that a training by the solver printed; ``modules`` are the submission's Python files."""
+    notebook = joined(notebook)
     use = read_solver_use(notebook, modules)
     if not use.solver or not use.trainings:
         return Validation(use, None)
@@ -67,7 +73,25 @@ def read_validation(notebook: Notebook, modules: Mapping[str, str]) -> Validatio
     counted += others
     best = max(counted, key=lambda one: (one.value, one.by_solver, -one.cell), default=None)
     doubts = _doubts(use, lines, best)
-    return Validation(use, best, tuple(dict.fromkeys((*left_out, *untrue))), doubts)
+    unfinished = tuple(_unfinished(use.trainings, lines, counted))
+    return Validation(use, best, tuple(dict.fromkeys((*left_out, *untrue))), doubts, unfinished)
+
+
+def _unfinished(
+    trainings: Sequence[Training], lines: Sequence[SolverLine], counted: Sequence[Printed]
+) -> Iterator[str]:
+    """A sentence for each training that could count and whose outputs end too early."""
+    for training in trainings:
+        own = [line for line in lines if line.cell == training.cell]
+        if _why_not(training):
+            continue
+        if own and own[-1].epoch < own[-1].epochs:
+            yield (
+                f"What cell {training.cell} shows ends at epoch {own[-1].epoch} of {own[-1].epochs}: it was "
+                "interrupted, or its outputs were cut."
+            )
+        elif not own and not any(one.cell == training.cell for one in counted):
+            yield f"Cell {training.cell} trains, and its outputs show no validation accuracy."
 
 
 def _why_not(training: Training | None) -> str:
@@ -119,12 +143,10 @@ def _others(
 
 
 def _printed(notebook: Notebook) -> list[Reading]:
-    return [
-        Reading(point.value, series.split, point, series)
-        for series in read_series(notebook)
-        if series.quantity == "accuracy" and series.split == "valid"
-        for point in series.points
-    ]
+    series = [
+        one for one in read_series(notebook) if one.quantity == "accuracy" and one.split == "valid"
+    ] + list(read_histories(notebook))
+    return [Reading(point.value, one.split, point, one) for one in series for point in one.points]
 
 
 def _computes(code: Code, cell: int) -> bool:
@@ -157,6 +179,20 @@ def _doubts(use: SolverUse, lines: Sequence[SolverLine], best: Printed | None) -
     return tuple(dict.fromkeys(found))
 
 
+def count_stored(ran: Validation, stored: Validation, threshold: float, margin: float) -> str:
+    """Why what the notebook came with counts although it was run here; nothing where our run's counts.
+
+    Two runs of one training differ by chance, and a notebook of an older Python may not run here at all.
+    """
+    if stored.best is None or stored.best.value < threshold:
+        return ""
+    if ran.best is None:
+        return "its run here showed no validation accuracy"
+    if threshold - margin <= ran.best.value < threshold:
+        return f"its run here came to {100 * ran.best.value:.1f} %, which is too near to tell the two apart"
+    return ""
+
+
 def require_solver(use: SolverUse) -> None:
     """Raise CheckFailed where the notebook doesn't train with the homework's solver."""
     besides = f" It imports {', '.join(use.frameworks)}." if use.frameworks else ""
@@ -174,7 +210,7 @@ def require_solver(use: SolverUse) -> None:
 def require_validation(found: Validation, threshold: float) -> str:
     """What to note; raises CheckFailed where the best validation accuracy is below ``threshold``."""
     require_solver(found.use)
-    aside = "".join(f"\n{one}" for one in found.left_out[:6])
+    aside = "".join(f"\n{one}" for one in (*found.left_out[:6], *found.unfinished[:3]))
     if found.best is None:
         raise CheckFailed(
             f"No validation accuracy was found in your notebook's outputs.{aside}",
@@ -186,4 +222,4 @@ def require_validation(found: Validation, threshold: float) -> str:
             f"{told} At least {100 * threshold:g} % is asked for.{aside}",
             hint="Train for longer, or with another learning rate, and save the notebook with its outputs.",
         )
-    return told + aside
+    return told + "".join(f"\n{one}" for one in found.left_out[:6])

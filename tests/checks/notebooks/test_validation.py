@@ -7,7 +7,12 @@ import json
 import pytest
 
 from autograder.checks.notebooks.solver_lines import read_solver_lines
-from autograder.checks.notebooks.validation import Validation, read_validation, require_validation
+from autograder.checks.notebooks.validation import (
+    Validation,
+    count_stored,
+    read_validation,
+    require_validation,
+)
 from autograder.loaders.notebook import Notebook, load_notebook
 from autograder.outcome import CheckFailed
 
@@ -145,3 +150,54 @@ def test_an_accuracy_computed_on_the_spot_counts() -> None:
     told = ("print('best validation accuracy:', max(s.val_acc_history))", "best validation accuracy: 0.52\n")
     assert best((TRAINS, LINE.format("0.490000")), told) == 0.49
     assert best((TRAINS, ""), told) == 0.52
+
+
+@pytest.mark.parametrize(
+    ("shown", "text", "value"),
+    [
+        ("s.best_val_acc", "0.56", 0.56),
+        ("print(s.best_val_acc)", "0.56", 0.56),
+        ("print(s.val_acc_history)", "[0.1, np.float64(0.52), 0.51]", 0.52),
+        ("print(max(s.val_acc_history))", "0.52", 0.52),
+        ("print(s.train_acc_history)", "[0.1, 0.9]", None),
+        ("print(s.val_acc_history, s.train_acc_history)", "[0.1, 0.5] [0.1, 0.9]", None),
+        ("print(s.val_acc_history)", "[10, 52]", None),
+    ],
+)
+def test_what_a_silent_solver_remembers(shown: str, text: str, value: float | None) -> None:
+    assert best((TRAINS, ""), (shown, text)) == value
+
+
+def test_trainings_without_outputs_are_named() -> None:
+    small = TRAINS.replace("data", "small_data")
+    found = read((small, LINE.format("0.22")), (TRAINS, ""))
+    with pytest.raises(CheckFailed, match="Cell 3 trains, and its outputs show no"):
+        require_validation(found, 0.5)
+    cut = read((TRAINS, LINE.format("0.22").replace("Epoch 2", "Epoch 1")))
+    with pytest.raises(CheckFailed, match="ends at epoch 1 of 2"):
+        require_validation(cut, 0.5)
+
+
+def test_what_a_notebook_runs_and_imports_is_read_too() -> None:
+    script = f"{IMPORTS}def main():\n    {TRAINS.replace(chr(10), chr(10) + '    ')}\nmain()\n"
+    modules = {**MODULES, "hw/go.py": script}
+    for cell in ("%run go.py", "!python -u go.py", "import numpy\nfrom go import main\nmain()"):
+        found = read_validation(notebook((cell, LINE.format("0.61"))), modules)
+        assert found.best is not None, cell
+        assert found.best.value == 0.61
+
+
+def test_a_class_of_its_own_made_of_the_solver() -> None:
+    mine = "class Mine(Solver):\n    pass\n"
+    assert best((f"{mine}{TRAINS.replace('Solver', 'Mine')}", LINE.format("0.61"))) == 0.61
+    assert best((f"{mine.replace('Solver', 'dict')}{TRAINS.replace('Solver', 'Mine')}", "x")) is None
+
+
+@pytest.mark.parametrize(
+    ("ran", "stored", "counts"),
+    [("0.49", "0.51", True), ("0.44", "0.51", False), ("0.49", "0.49", False), ("0.55", "0.51", False)],
+)
+def test_a_run_that_just_misses_is_no_proof(ran: str, stored: str, counts: bool) -> None:
+    found, before = (read((TRAINS, LINE.format(value))) for value in (ran, stored))
+    assert bool(count_stored(found, before, 0.5, 0.03)) is counts
+    assert bool(count_stored(read((TRAINS, "")), before, 0.5, 0.03)) is (stored == "0.51")
