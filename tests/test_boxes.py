@@ -137,6 +137,48 @@ def test_the_room_finds_our_own_code_and_none_of_the_submissions(small: Small, b
         sandboxed.close()
 
 
+LEAVES_AND_FINDS = """
+import os, tempfile
+PLACES = ["/dev/shm", "/tmp", "/var/tmp", tempfile.gettempdir(), os.getcwd(), os.path.dirname(__file__)]
+def leave():
+    left = 0
+    for place in PLACES:
+        try:
+            with open(place + "/left_for_another_kind", "w") as file:
+                file.write("42")
+            os.chmod(file.name, 0o666)
+            left += 1
+        except OSError:
+            pass
+    return left
+def find():
+    found = 0
+    for place in PLACES:
+        try:
+            found += os.path.exists(place + "/left_for_another_kind")
+            found += "left_for_another_kind" in os.listdir(place)
+        except OSError:
+            pass
+    return found
+"""
+
+
+def test_one_kind_finds_nothing_that_another_left(small: Small, boxes: Boxes) -> None:
+    """What may use a library must not do the work of what may not, while both are open."""
+    tree = small.submission()
+    (tree / "work.py").write_text(LEAVES_AND_FINDS)
+    sandboxed = Sandboxed(boxes, tree, boxes.spec.limits, RunClock(60))
+    try:
+        kinds = [sandboxed.submission(kind).module("work.py") for kind in ("lenient", "")]
+        with kinds[0].scene() as scene:
+            assert scene.call("leave").fetch() > 0
+        for kind, found in zip(kinds, (True, False), strict=True):
+            with kind.scene() as scene:
+                assert (scene.call("find").fetch() > 0) is found
+    finally:
+        sandboxed.close()
+
+
 def test_a_box_that_the_manifest_doesnt_declare_is_the_graders_slip(small: Small, boxes: Boxes) -> None:
     small.tests = TESTS.replace('"lenient"', '"leniant"')
     faulted = small.faulted(boxes)

@@ -10,9 +10,11 @@ from autograder.checks.field_claims import (
     FieldTable,
     best_check,
     check,
+    claims_in_code,
     claims_in_text,
     fields_in_line,
     read_field_claims,
+    shows_pictures,
 )
 from autograder.loaders.notebook import Cell, Notebook, Output
 
@@ -55,6 +57,10 @@ def table(*fields: int) -> FieldTable:
         ("3x3 RF", [3]),
         ("rezeptives Feld: 14", [14]),
         ("receptive field: 3 -> 5 -> 6 -> 10", [3, 5, 6, 10]),
+        ("RF after conv2 = 3 + (3-1)*1 = 5", [5]),
+        ("RF = 6 + (3 - 1) * 2 = 10", [10]),
+        ("RF: 1 + 2*1 = 3x3", [3]),
+        ("output_size = 26, RF = 3", [3]),
         ("input -? OUtput? RF", []),
         ("RF: 14.5", []),
         ("performs 3x3 convolution", []),
@@ -162,3 +168,25 @@ def test_the_best_table_counts() -> None:
 def test_hostile_texts_take_no_time(text: str) -> None:
     claims_in_text(text, "README.md")
     read_field_claims(Notebook((Cell(1, "code", "#" + text),)))
+
+
+def test_a_module_has_a_table_for_each_class() -> None:
+    source = "import torch\n" + "".join(
+        f"class Net{n}(nn.Module):\n    def __init__(self):\n"
+        f"        self.a = nn.Conv2d(1, 8, 3)  # RF {n}\n        self.b = nn.Conv2d(8, 8, 3)  # RF {n + 2}\n"
+        for n in (3, 7)
+    )
+    assert [one.fields for one in claims_in_code(source, "model.py")] == [(3, 5), (7, 9)]
+
+
+@pytest.mark.parametrize(
+    ("source", "shows"),
+    [
+        ("![rf](attachment:rf.png)", True),
+        ('<img src="rf.png" width="300">', True),
+        ("see rf.png!", False),
+        ("[a table](rf.md)", False),
+    ],
+)
+def test_pictures_in_markdown(source: str, shows: bool) -> None:
+    assert shows_pictures(Notebook((Cell(1, "markdown", source),))) is shows

@@ -58,7 +58,7 @@ def test_names_without_an_order_are_taken_as_they_are_sorted() -> None:
 def test_other_sessions_of_a_repository_are_left_out() -> None:
     paths = ("S4/S4.ipynb", "Session 6/EVA_S6.ipynb", *(f"S5/S5_Step{n}.ipynb" for n in (1, 2, 3, 4)))
     steps = find_steps({path: net(path) for path in paths}, 5)
-    assert [step.name for step in steps.steps] == [f"S5_Step{n}.ipynb" for n in (1, 2, 3, 4)]
+    assert [step.name for step in steps.steps] == [f"S5/S5_Step{n}.ipynb" for n in (1, 2, 3, 4)]
     assert {other.why for other in steps.others} == {"it belongs to another session"}
 
 
@@ -85,3 +85,24 @@ def test_five_are_five_and_none_is_none() -> None:
 def test_a_step_may_be_ten() -> None:
     paths = [f"Step{n}.ipynb" for n in range(1, 11)]
     assert found(*paths) == paths
+
+
+def test_the_same_code_is_a_step_of_its_own_where_a_module_differs() -> None:
+    code = Cell(1, "code", "from model import Net\ntrain(Net())")
+    notebooks = {f"S5_{n}.ipynb": Notebook((code, Cell(2, "markdown", f"Target {n}"))) for n in (1, 2, 3, 4)}
+    assert len(find_steps(notebooks, 5).steps) == 4
+    notebooks["Copy of S5_4.ipynb"] = Notebook((code, Cell(2, "markdown", "Target 4, and a word more")))
+    (copy,) = find_steps(notebooks, 5).others
+    assert copy.path == "Copy of S5_4.ipynb"
+
+
+def test_the_sessions_folder_is_no_steps_number() -> None:
+    paths = ["S5/step one.ipynb", "S5/step two.ipynb", "S5/gap.ipynb"]
+    steps = find_steps({path: net(path) for path in paths}, 5)
+    assert not steps.numbered
+    assert {step.said for step in steps.steps} == {None}
+
+
+def test_a_step_is_named_with_its_folder() -> None:
+    steps = find_steps({f"x/Step{n}/EVA.ipynb": net(str(n)) for n in (1, 2)}, 5)
+    assert [step.name for step in steps.steps] == ["Step1/EVA.ipynb", "Step2/EVA.ipynb"]

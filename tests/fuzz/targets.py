@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from autograder.checks.logs.events import scalars_of
+from autograder.checks.logs.reading import parse_log
 from autograder.loaders.arrays import ArrayLimits, load_npy, load_npz
 from autograder.loaders.jsonfile import JsonLimits, load_json
 from autograder.loaders.network import NetworkLimits, load_network
@@ -26,6 +29,8 @@ from autograder.loaders.problems import Malformed
 from autograder.loaders.table import TableLimits, load_table
 from autograder.loaders.tensors import TensorLimits, load_tensors
 from autograder.sandbox import wire
+from fixtures.imagenet_scratch import logs
+from fixtures.imagenet_scratch.curves import curve
 from tests.loaders import networks, samples
 from tests.zipmaker import Raw, raw_zip
 
@@ -157,6 +162,20 @@ class _Stream:
         return piece
 
 
+def check_events(data: bytes) -> object:
+    """TensorBoard's files: finite numbers under names that can be shown, and few epochs for few bytes."""
+    path = "events.out.tfevents.1.x"
+    scalars = list(scalars_of(data, path))
+    assert len(scalars) <= len(data)
+    for one in scalars:
+        one.tag.encode()
+        assert all(map(math.isfinite, (one.value, one.wall_time)))
+    for log in parse_log(data, path):
+        assert len(log.epochs) <= len(data)
+        assert all(0 <= epoch.top1 <= 1 for epoch in log.epochs if epoch.top1 is not None)
+    return scalars
+
+
 def check_wire(data: bytes) -> object:
     """The sandbox's messages: its errors are of its own kind."""
     with contextlib.suppress(EOFError, wire.WireError):
@@ -199,6 +218,16 @@ def with_checksums(data: bytes) -> bytes:
         body = data[position + 4 : position + 8 + length]
         made.append(struct.pack(">I", length) + body + struct.pack(">I", zlib.crc32(body)))
         position += 12 + length
+    return b"".join(made)
+
+
+def as_records(data: bytes) -> bytes:
+    """Records of an event file with right sums, and lengths within the file."""
+    position, made = 0, []
+    while position + 16 <= len(data):
+        length = min(int.from_bytes(data[position : position + 8], "little"), len(data) - position - 16)
+        made.append(logs.record(data[position + 12 : position + 12 + length]))
+        position += 16 + length
     return b"".join(made)
 
 
@@ -257,6 +286,11 @@ TARGETS = {
             samples.notebook_3(),
         ),
         as_they_are,
+    ),
+    "events": Target(
+        check_events,
+        (logs.events(curve(30, epochs=3, images=50)), logs.events(curve(3, epochs=1, images=5))[:-9]),
+        as_records,
     ),
     "wire": Target(check_wire, (FRAME, FRAME[:TEXT_SIZE] + b"\n" + FRAME[TEXT_SIZE:]), framed),
 }

@@ -100,3 +100,15 @@ def test_without_anything_readable_the_usual_ways_are_tried(source: str) -> None
     ways = read_ways({"train.py": source}, read_settings({}, {}))
     assert ways[0] == Evaluated()
     assert len(ways) == 3
+
+
+def test_arguments_by_their_place_and_lists() -> None:
+    source = (
+        "from torch import nn\nclass Net(nn.Module):\n"
+        "    def __init__(self, widths, depth=2, *, num_classes=1000):\n        super().__init__()\n"
+        "def main():\n    return Net([32, 64], (1, 2)[0], num_classes=1000)\n"
+        "def other():\n    return Net((8, [9]), 3)\n"
+    )
+    found = find_network({"net.py": source}, (), read_settings({}, {}))
+    assert {"widths": [32, 64], "num_classes": 1000} in found.arguments
+    assert {"widths": (8, [9]), "depth": 3} in found.arguments

@@ -22,6 +22,8 @@ AGREEING = (
     "The homework asks for at least 65%. Our network reaches 66.43%.",
     "torchvision's ResNet-18 has 69.76% top-1.\n\nOurs has a top-1 accuracy of 66.4 %.",
     "Top-1: 66,43 %",
+    "Top-1-Genauigkeit auf den 50.000 Validierungsbildern: 66,43 %.",
+    "Top-1 on all 50,000 validation images, after 90 epochs: 66.43",
 )
 DISAGREEING = (
     "Top-1 accuracy on the validation set: 68.2 %.",
@@ -84,3 +86,26 @@ def test_an_empty_readme_tells_nothing() -> None:
 def test_any_text_is_read(text: str) -> None:
     read_readme(text, "README.md")
     stated_results(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("PebbleNet", {"architecture"}),
+        ("Trained on ImageNet, over the internet", set()),
+        ("A red box", set()),
+        ("DeiT-Ti", {"architecture"}),
+        ("训练时间 40 小时，4 块显卡", {"hardware", "time"}),
+        ("31 heures sur une carte", {"time"}),
+        ("| model | top-1 |\n|---|---|\n| ours | 66.43 |", {"result"}),
+    ],
+)
+def test_topics_in_other_words(text: str, keys: set[str]) -> None:
+    assert {topic.key for topic, _ in read_readme(text, "README.md").found} == keys
+
+
+def test_more_digits_than_the_log_has() -> None:
+    readme = read_readme("Top-1 accuracy: 66.434 %\n", "README.md")
+    assert "as the log does" in require_agreement(readme, 0.6643, [], None, digit=1e-4)
+    with pytest.raises(CheckFailed):
+        require_agreement(readme, 0.6641, [], None, digit=1e-4)

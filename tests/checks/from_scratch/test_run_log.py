@@ -19,7 +19,7 @@ from autograder.checks.from_scratch.run_log import (
 from autograder.checks.from_scratch.settings import read_settings
 from autograder.checks.logs.reading import read_logs
 from autograder.outcome import CheckFailed
-from fixtures.imagenet_scratch import logs
+from fixtures.imagenet_scratch import logs, other_logs
 from fixtures.imagenet_scratch.curves import Curve, curve
 
 LIMITS = {
@@ -131,3 +131,26 @@ def test_another_loss_is_only_a_doubt() -> None:
 def test_what_is_no_log(text: str) -> None:
     with pytest.raises(CheckFailed, match="No training log"):
         run_of({"train.log": text})
+
+
+def each_fifth(of: Curve) -> dict[str, str]:
+    return {"history.csv": other_logs.each_fifth(of)}
+
+
+def test_each_fifth_epoch_is_a_whole_log() -> None:
+    run = run_of(each_fifth(curve(33_000, epochs=61, seed=3)))
+    assert "each 5th" in require_whole(run, 0.0)
+    beginning = read_beginning(run, LIMITS)
+    require_random_start(run, beginning)
+    assert any("epoch 5" in doubt for doubt in beginning.doubts)
+
+
+def test_each_fifth_epoch_of_a_training_that_was_done_before() -> None:
+    run = run_of(each_fifth(curve(35_300, epochs=61, seed=3, first=0.69)))
+    with pytest.raises(CheckFailed, match="nearly the best"):
+        require_random_start(run, read_beginning(run, LIMITS))
+
+
+def test_who_handed_in_no_log_learns_what_was_seen() -> None:
+    with pytest.raises(CheckFailed, match=r"'log\.docx' was not read"):
+        choose_run((), Facts(read_settings({}, {}), {}), ["'log.docx' was not read: hand in its text."])

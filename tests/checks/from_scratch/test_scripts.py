@@ -134,3 +134,65 @@ def test_no_source_is_no_evidence() -> None:
 @pytest.mark.parametrize("source", ["", "if (", "\x00", "(" * 5_000, "x = " + "1 + " * 3_000 + "1", "ä" * 10])
 def test_any_text_is_read(source: str) -> None:
     read_scripts({"train.py": source}, {"train.log": source, "run.sh": source, "a.yaml": source})
+
+
+TRAINS = (
+    "import torch, torchvision\n{}\nfor x, y in loader:\n    loss = f(model(x), y)\n    loss.backward()\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "texts"),
+    [
+        (EXAMPLE, {"run.sh": "python main.py --resume resnet18-f37072fd.pth /data\n"}),
+        (EXAMPLE, {"args.yaml": "resume: https://somewhere.org/resnet50.pth\n"}),
+        (
+            TRAINS.format(
+                "model = torchvision.models.resnet18(weights='DEFAULT' if args.pretrained else None)"
+            ),
+            {"hparams.yaml": "pretrained: true\n"},
+        ),
+        (
+            TRAINS.format(
+                "class Trainer:\n    def make(self, arch, pretrained):\n"
+                "        return getattr(models, arch)(pretrained=pretrained)"
+            ),
+            {"conf.yaml": "pretrained: 1\n"},
+        ),
+    ],
+)
+def test_ready_weights_by_an_option(source: str, texts: dict[str, str]) -> None:
+    scripts = read_scripts({"main.py": source}, texts)
+    with pytest.raises(CheckFailed):
+        require_random(scripts)
+
+
+@pytest.mark.parametrize(
+    ("source", "texts"),
+    [
+        (EXAMPLE, {"run.sh": "python main.py --resume checkpoint.pth.tar /data\n"}),
+        (EXAMPLE, {"train.log": "Loading pretrained weights: None\npretrained: False\n"}),
+        (
+            TRAINS.format(
+                "model = torchvision.models.resnet18(weights='DEFAULT' if args.pretrained else None)"
+            ),
+            {"hparams.yaml": "pretrained: false\n"},
+        ),
+        ("from fastai.vision.all import *\nlearn.fit_one_cycle(90)\n", {}),
+        (TRAINS.format("teacher = torchvision.models.resnet50(weights='DEFAULT')\nmodel = Own()"), {}),
+    ],
+)
+def test_random_weights_by_an_option(source: str, texts: dict[str, str]) -> None:
+    assert require_random(read_scripts({"main.py": source}, texts))
+
+
+def test_a_teacher_is_for_a_human() -> None:
+    source = TRAINS.format("teacher = torchvision.models.resnet50(weights='DEFAULT')\nmodel = Own()")
+    assert [one.certain for one in read_scripts({"main.py": source}, {}).starts] == [False]
+
+
+def test_a_librarys_script_that_is_told_by_its_options() -> None:
+    yaml = {"output/args.yaml": "model: resnet34\npretrained: false\nresume: ''\n"}
+    assert "without ready weights" in require_random(read_scripts({}, yaml))
+    with pytest.raises(CheckFailed, match="trains a network"):
+        require_random(read_scripts({}, {"README.md": "python train.py --pretrained 0\n"}))

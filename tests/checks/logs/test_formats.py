@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from autograder.checks.logs.found import TrainingLog
+from autograder.checks.logs.found import LoggedEpoch, TrainingLog
 from autograder.checks.logs.reading import parse_log
+from autograder.checks.logs.turned import as_accuracies
 from tests.checks.logs.writers import WRITERS, Row, Writer, histories
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,4 +35,8 @@ def assert_read(logs: tuple[TrainingLog, ...], rows: list[Row], writer: Writer) 
 def test_a_history_comes_back(name: str, data: st.DataObject) -> None:
     writer = WRITERS[name]
     rows = data.draw(histories())
+    # Nor is it that of a loss that stands at a guess's: test_reading.py.
+    assume(min(min(row.train_loss, row.loss) for row in rows) < 4.5)
+    drawn = tuple(LoggedEpoch(row.number, 0, top1=row.top1, top5=row.top5) for row in rows)
+    assume(not as_accuracies(drawn)[1])  # a curve that falls is one of errors: test_turned.py
     assert_read(parse_log(writer.write(rows), writer.path), rows, writer)
