@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autograder.checks.field_tables import cells_of, columns_of, field_in_row
-from autograder.loaders.notebook import Cell, Notebook
+from autograder.loaders.notebook import Notebook
 from autograder.text import clean
 
 MAX_CLAIMS = 400  # of one table
@@ -100,7 +100,7 @@ def read_field_claims(notebook: Notebook) -> tuple[FieldTable, ...]:
     for cell in notebook.cells:
         where = f"cell {cell.number}"
         if cell.kind == "code":
-            found += _of_code(cell, where)
+            found += claims_in_code(cell.source, where)
             for output in cell.outputs:
                 if _NAMED.search(output.text[:_MAX_TEXT]):
                     found += [
@@ -163,10 +163,10 @@ _LAYER = re.compile(
 )
 
 
-def _of_code(cell: Cell, where: str) -> Iterator[FieldTable]:
-    """The comments of a cell, a table for each class in it."""
+def claims_in_code(source: str, where: str) -> Iterator[FieldTable]:
+    """The comments of a cell or a module, a table for each class in it."""
     claims: list[FieldClaim] = []
-    for line in cell.source[:_MAX_TEXT].split("\n"):
+    for line in source[:_MAX_TEXT].split("\n"):
         if _CLASS.match(line) and claims:
             yield FieldTable(f"the comments in {where}", tuple(claims[:MAX_CLAIMS]))
             claims = []
@@ -176,7 +176,7 @@ def _of_code(cell: Cell, where: str) -> Iterator[FieldTable]:
         claims += [FieldClaim(value, _shown(line), where) for value in fields_in_line(comment)]
     if claims:
         yield FieldTable(f"the comments in {where}", tuple(claims[:MAX_CLAIMS]))
-    for text in re.findall(r'"""(.{1,20000}?)"""', cell.source[:_MAX_TEXT], re.DOTALL)[:20]:
+    for text in re.findall(r'"""(.{1,20000}?)"""', source[:_MAX_TEXT], re.DOTALL)[:20]:
         yield from claims_in_text(text, where)
 
 
@@ -201,6 +201,10 @@ _CHAIN = re.compile(
 )
 _AFTER = re.compile(_WORD + _OUT + r"[\s:=\-–>~|(\[`*]{0,8}(?:is\s|of\s|size\s)?" + _NUM, re.IGNORECASE)
 _BEFORE = re.compile(r"(?<![\w.])" + _NUM + r"\s?(?:\(?)" + _WORD, re.IGNORECASE)
+# "RF after conv2 = 3 + (3 - 1) * 1 = 5": the last number is meant.
+_WORKED_OUT = re.compile(
+    r"[:=]\s?\(?\d[\d\s()*x×·.+-]{2,80}[+*x×·][\d\s()*x×·.+-]{1,80}=\s?" + _NUM + r"\D{0,20}$"
+)
 _IN = re.compile(r"(?:r[_ -]?in|(?:input|in)[_ ]?rf|rf[_ ]?in(?:put)?)\b[\s:=\-]{0,4}\d{1,4}", re.IGNORECASE)
 _ARROW = re.compile(r"(\d{1,4})(?:\s?[x×X*]\s?\d{1,4})?\s?(?:->|=>|→|–>|>|to)", re.IGNORECASE)
 
@@ -210,6 +214,9 @@ def fields_in_line(line: str) -> list[int]:
     if not _NAMED.search(line):
         return []
     line = _IN.sub(" ", line[:_MAX_LINE])
+    worked_out = _WORKED_OUT.search(line)
+    if worked_out:
+        return [int(worked_out[1])]
     chain = _CHAIN.search(line)
     if chain:
         values = [int(value) for value in re.findall(r"(\d{1,4})(?:\s?[x×X*]\s?\d{1,4})?", chain[0])]
@@ -220,6 +227,16 @@ def fields_in_line(line: str) -> list[int]:
 
 def _shown(line: str) -> str:
     return clean(" ".join(line.split()), _QUOTED)
+
+
+def shows_pictures(notebook: Notebook) -> bool:
+    """Whether its Markdown has pictures in it, which may hold what no text does."""
+    return any(
+        cell.kind == "markdown" and _PICTURE.search(cell.source[:_MAX_TEXT]) for cell in notebook.cells
+    )
+
+
+_PICTURE = re.compile(r"!\[[^\]\n]{0,200}\]\(|<img\b", re.IGNORECASE)
 
 
 # --- holding against a network ---------------------------------------------------------------------------

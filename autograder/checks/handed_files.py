@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from autograder.loaders.notebook import Notebook, load_notebook
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_MODULES = 200  # of Python that are read for what a training uses
 MOST_MODULE_BYTES = 512 * 1024
+_UNNAMED_LOGS = ("nohup.out", "slurm-*.out")
 
 
 def required(submission: HandedIn, key: str) -> str:
@@ -28,6 +31,33 @@ def required(submission: HandedIn, key: str) -> str:
 def handed(submission: HandedIn, key: str) -> str:
     """The path of a deliverable, or nothing."""
     return submission.deliveries.found.get(key, "")
+
+
+def log_path(submission: HandedIn, key: str, named: str = "") -> str:
+    """The path of a log; else of the file that its command writes to, ``named``, or that a scheduler wrote.
+
+    Raises CheckFailed where there is none of them.
+    """
+    if handed(submission, key):
+        return handed(submission, key)
+    taken = set(submission.deliveries.found.values())
+    free = [path for path in submission.tree.files if path not in taken]
+    for pattern in (PurePosixPath(named).name, *_UNNAMED_LOGS):
+        found = [
+            path
+            for path in free
+            if pattern and fnmatchcase(PurePosixPath(path).name.lower(), pattern.lower())
+        ]
+        if len(found) == 1:
+            return found[0]
+    return required(submission, key)
+
+
+def same_files(tree: Tree, path: str) -> list[str]:
+    """Other files with the very content of the one at ``path``."""
+    data = (tree.root / path).read_bytes()
+    others = (one for one in tree.files if one != path and (tree.root / one).stat().st_size == len(data))
+    return [one for one in others if data and (tree.root / one).read_bytes() == data]
 
 
 def data_of(submission: HandedIn, key: str) -> bytes:

@@ -166,7 +166,7 @@ def _shared_deviations(weights: Sequence[Beginning]) -> tuple[float, ...]:
     """Deviations that two tensors of different sizes share: a student's own ``randn(...) * k``."""
     large = sorted((one for one in weights if one.numel >= _FEWEST), key=lambda one: one.std)
     return tuple(
-        math.sqrt(less.std * more.std)
+        math.sqrt(less.std) * math.sqrt(more.std)
         for less, more in pairwise(large)
         if less.std > 0
         and more.std / less.std - 1 < 3 / math.sqrt(2 * min(less.numel, more.numel))
@@ -187,7 +187,7 @@ def _is_identity(one: Beginning) -> bool:
     """Ones on a diagonal and zeros elsewhere, as `dirac_` and `eye_` make: a share of ones says all."""
     if one.least != 0 or one.most <= 0:
         return False
-    share = one.mean / one.most
+    share = min(one.mean / one.most, 1.0)  # they come rounded
     return abs(one.std - one.most * math.sqrt(share * (1 - share))) <= 1e-3 * one.most
 
 
@@ -235,6 +235,8 @@ def _is_cut(one: Beginning) -> bool:
 
 def _sides(one: Beginning) -> tuple[float, float]:
     """How far the extremes lie from the mean, in deviations."""
+    if not one.std:  # rounded away
+        return math.inf, math.inf
     return (one.most - one.mean) / one.std, (one.mean - one.least) / one.std
 
 

@@ -41,7 +41,7 @@ class Settings:
         option = self._option(f"--{name}")
         given = self.command.value(*self._spellings(option, f"--{name}"))
         if given is None:
-            return option.default if option is not None else None
+            return option.default if option is not None and not self._hides_options() else None
         return None if given in self.command.unclear or "$" in given else given
 
     def number(self, name: str) -> float | None:
@@ -51,6 +51,14 @@ class Settings:
         except ValueError:
             return None
         return value if math.isfinite(value) else None
+
+    def _hides_options(self) -> bool:
+        """Whether the command has a word that only a shell could work out, and that is no option's value."""
+        words = self.command.arguments
+        return any(
+            word in self.command.unclear and word.startswith(("$", "`")) and not before.startswith("-")
+            for before, word in zip(("", *words), words, strict=False)
+        )
 
     def _option(self, name: str) -> Option | None:
         alike = name.replace("_", "-")

@@ -84,7 +84,7 @@ def count_last_epochs(one: StepWork, by: Counting) -> StepAccuracy:
         evidence = min(evidence, found.evidence)
         counted.append(_counted(number - back, found, by, hidden_alone=suspicion is not None))
         if found.evidence < Evidence.VERIFIED:
-            why = cut_line(found.why, _WHY)
+            why = why or cut_line(found.why, _WHY)
             break  # an earlier epoch's network can't be asked: the box has the last one
     ours = counted[0] if counted else None
     if len(counted) < min(by.last, number):

@@ -7,12 +7,19 @@ from functools import cached_property
 
 import numpy as np
 
-from autograder.checks.field_claims import FieldTable, claims_in_text, read_field_claims
+from autograder.checks.field_claims import (
+    MAX_TABLES,
+    FieldTable,
+    claims_in_code,
+    claims_in_text,
+    read_field_claims,
+)
 from autograder.checks.notebooks.found import ParameterCount, Series
 from autograder.checks.notebooks.parameter_counts import read_parameter_counts
 from autograder.checks.notebooks.series import read_series
 from autograder.checks.notebooks.source_facts import SourceFacts
 from autograder.checks.notebooks.step_changes import changes, features
+from autograder.checks.notebooks.step_lists import read_lists
 from autograder.checks.notebooks.step_log import StepLog, read_step_log
 from autograder.checks.notebooks.step_texts import StepTexts, read_step_texts
 from autograder.checks.step_networks import LastEpochs, Network, chosen, last_epochs, network_alone
@@ -26,7 +33,7 @@ from autograder.outcome import Evidence, SubmissionProblem
 
 MAX_NOTEBOOKS = 60
 MAX_TEXT_BYTES = 400_000  # of a README
-_TEXTS = (".md", ".txt", ".csv", ".markdown", ".rst")
+_TEXTS = (".md", ".txt", ".csv", ".markdown", ".rst", ".py")
 
 
 def steps_in(tree: Tree, session: int) -> Steps:
@@ -93,16 +100,16 @@ class StepWork:
     @cached_property
     def log(self) -> StepLog:
         """Of the run that counts."""
-        return read_step_log(self.series)
+        return read_step_log(self.series, read_lists(self.shown), self.asked)
 
     @cached_property
     def stored_series(self) -> tuple[Series, ...]:
-        return read_series(self.stored)
+        return (*read_series(self.stored), *read_lists(self.stored))
 
     @cached_property
     def stored_log(self) -> StepLog:
         """Of the run that was handed in."""
-        return read_step_log(self.stored_series)
+        return read_step_log(read_series(self.stored), read_lists(self.stored), self.asked)
 
     @cached_property
     def printed(self) -> tuple[ParameterCount, ...]:
@@ -150,12 +157,15 @@ class StepWork:
     @cached_property
     def epochs(self) -> int | None:
         """As its log shows, else as its source asks for."""
-        if self.log.epochs > 1:
-            return self.log.epochs
-        asked = [
+        return self.log.epochs if self.log.epochs > 1 else self.asked
+
+    @cached_property
+    def asked(self) -> int | None:
+        """The epochs that its source asks for, of several trainings the last's."""
+        known = [
             int(one.value) for one in self.source.epochs if one.value is not None and 0 < one.value < 10**6
         ]
-        return asked[-1] if asked else None
+        return known[-1] if known else None
 
     @cached_property
     def features(self) -> dict[str, str]:
@@ -167,7 +177,7 @@ class StepWork:
 
 
 def texts_beside(tree: Tree) -> dict[str, str]:
-    """The READMEs and tables of a submission, by path."""
+    """The READMEs, tables and modules of a submission, by path."""
     found = {}
     for path in tree.files:
         file = tree.root / path
@@ -178,7 +188,10 @@ def texts_beside(tree: Tree) -> dict[str, str]:
 
 def fields_beside(texts: dict[str, str]) -> tuple[FieldTable, ...]:
     """The receptive fields that they claim."""
-    return tuple(table for path, text in texts.items() for table in claims_in_text(text, path))
+    found: list[FieldTable] = []
+    for path, text in texts.items():
+        found += claims_in_code(text, path) if path.endswith(".py") else claims_in_text(text, path)
+    return tuple(found[:MAX_TABLES])
 
 
 def side_by_side(works: Sequence[StepWork]) -> list[str]:

@@ -53,11 +53,14 @@ def network_alone(
     submission: HandedIn, path: str, stored: Notebook, probes: np.ndarray, printed: Collection[int]
 ) -> Network:
     """The network that the notebook's own cells define, untrained."""
+    cells = submission.some_cells(path, model_alone(stored), ALONE_S)
     try:
-        with submission.some_cells(path, model_alone(stored), ALONE_S).scene() as scene:
+        with cells.scene() as scene:
             return network_in(scene, probes, printed, alone=True)
     except SubmissionProblem as problem:
         return Network(why=cut_line(problem.message, _WHY), alone=True)
+    finally:
+        cells.close()  # a box with torch in it takes 500 MB, and each step has one
 
 
 @dataclass(frozen=True, slots=True)

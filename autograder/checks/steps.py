@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from autograder.loaders.notebook import Notebook
+from autograder.text import one_line
 
 LAST = 99  # the number of a notebook whose name says that it is the final one
 
@@ -27,7 +28,8 @@ class Step:
 
     @property
     def name(self) -> str:
-        return PurePosixPath(self.path).name
+        """For people: with its folder, since each step may lie in one of its own under the same name."""
+        return one_line("/".join(PurePosixPath(self.path).parts[-2:]), 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +92,23 @@ _WORKS = re.compile(
 
 
 def _without_copies(notebooks: Mapping[str, Notebook]) -> tuple[list[str], dict[str, str]]:
-    """The paths of those that differ in their code, and for each copy the one that it is a copy of."""
+    """The paths of those that differ, and for each copy the one that it is a copy of.
+
+    Two steps may have the same code where a module beside them differs: then their texts do.
+    """
     first: dict[tuple[str, ...], str] = {}
+    texts: dict[str, tuple[str, ...]] = {}
     copies: dict[str, str] = {}
     for path in sorted(
         notebooks, key=lambda path: (bool(_COPY.search(path)), path.count("/"), len(path), path)
     ):
-        code = tuple(cell.source.strip() for cell in notebooks[path].cells if cell.kind == "code")
-        if code in first:
-            copies[path] = first[code]
-        else:
-            first[code] = path
-    return sorted(first.values(), key=_natural), copies
+        cells = notebooks[path].cells
+        code = tuple(cell.source.strip() for cell in cells if cell.kind == "code")
+        texts[path] = tuple(cell.source.strip() for cell in cells if cell.kind != "code")
+        known = first.setdefault(code, path)
+        if known != path and (texts[known] == texts[path] or _COPY.search(path)):
+            copies[path] = known
+    return sorted(set(texts) - set(copies), key=_natural), copies
 
 
 _COPY = re.compile(r"\bcopy\b|\bkopie\b|-copy\d*\b|\(\d{1,2}\)\.ipynb$", re.IGNORECASE)
@@ -136,7 +143,7 @@ def _sessions(path: str) -> set[int]:
 
 def _numbers(paths: Sequence[str], session: int) -> dict[str, int] | None:
     """A number for each path that tells them apart, by the first rule that gives all of them one."""
-    names = {path: _cleaned(path) for path in paths}
+    names = {path: _cleaned(path, session) for path in paths}
     for rule in _rules(session):
         found = {path: rule(name) for path, name in names.items()}
         told = {path: number for path, number in found.items() if number is not None}
@@ -151,10 +158,14 @@ def _first(name: str, session: int) -> int | None:
     return next((number for rule in _rules(session) if (number := rule(name)) is not None), None)
 
 
-def _cleaned(path: str) -> str:
-    """The path without its ending and without what a browser or Colab adds, its folders behind the name."""
+def _cleaned(path: str, session: int) -> str:
+    """The path without its ending and without what a browser or Colab adds, its folders behind the name.
+
+    A folder that is called after the session says nothing about the step.
+    """
     pure = PurePosixPath(path)
-    parts = [pure.stem, *reversed(pure.parent.parts)]
+    folders = [part for part in reversed(pure.parent.parts) if session not in _sessions(part)]
+    parts = [pure.stem, *folders]
     return " / ".join(_ADDED.sub("", part) for part in parts)
 
 

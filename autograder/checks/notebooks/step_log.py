@@ -74,7 +74,7 @@ def read_step_log(
 
 
 def _of_epochs(points: list[Point], series: Series, asked: int | None) -> list[Point]:
-    """Without a test more than the epochs that were asked for: of the best weights again, or before them all."""
+    """Without one test more than epochs were asked for: of the best weights again, or before them all."""
     if asked is None or len(points) != asked + 1 or len(points) < _FEWEST:
         return points
     if points[-1].value in {point.value for point in points[:-1]}:
