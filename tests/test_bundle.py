@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from autograder.assignment import Assignment, find_assignment, load_assignment
+from autograder.assignment import Assignment, find_assignment, list_assignments, load_assignment
 from autograder.boxes import Mode
-from autograder.bundle import gradescope_bundle, public_bundle
+from autograder.bundle import PUBLIC_SEED, gradescope_bundle, public_bundle
 from autograder.checks.cases import CasePack, load_pack
 from autograder.grading import grade
 from autograder.handed_in import case_seed, public_seed
@@ -447,3 +447,14 @@ def test_links_are_left_at_home(small: Small) -> None:
     names = set(contents(gradescope_bundle(small.assignment(), ROOT, small.folder / "full.zip")))
     assert "graders/small/labels.csv" in names
     assert "graders/small/link.txt" not in names
+
+
+@pytest.mark.parametrize(
+    "name", [each.name for each in list_assignments(ROOT / "graders") if each.public_tests]
+)
+def test_every_homework_has_a_bundle_for_students_without_its_seed(name: str, tmp_path: Path) -> None:
+    assignment = load_assignment(ROOT / "graders" / name)
+    files = contents(public_bundle(assignment, ROOT, tmp_path / "public.zip"))
+    manifest = files[f"graders/{name}/assignment.toml"].decode()
+    assert PUBLIC_SEED in manifest
+    assert not any(str(assignment.seed).encode() in data for data in files.values())

@@ -111,7 +111,10 @@ def test_without_arguments_outside_gradescope(command: Command, monkeypatch: pyt
         (("marvel",), "marvel"),
         (("bundle",), "Missing argument"),
         (("grade", "gatech_convnt", "x"), "did you mean 'gatech_convnet'"),
-        (("grade", "/no/such/folder", "x"), "There are: calvin_mnist, cifar10_notebook, eva_session5, gatech_convnet, imagenet_scratch"),
+        (
+            ("grade", "/no/such/folder", "x"),
+            "There are: calvin_mnist, cifar10_notebook, eva_session5, gatech_convnet, imagenet_scratch",
+        ),
         (("bundle", "gatech_convnt"), "did you mean 'gatech_convnet'"),
         (("grade", "gatech_convnet", "/no/such/submission.zip"), "'/no/such/submission.zip'"),
         (("check", "gatech_convnet", "/no/such/submission.zip"), "'/no/such/submission.zip'"),

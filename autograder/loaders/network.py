@@ -37,6 +37,9 @@ class NetworkLimits:
     max_sparse_bytes: int = 64 * MIB  # of one sparse tensor written out in full
 
 
+# A node of many names costs as much as several: one Sum of 4,000 values in a function that is called 20,000
+# times is half a megabyte and 80 million names.
+_NAMES_OF_A_NODE = 8
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 _HINT = "Export the model again with torch.onnx.export."
 _SMALLER = "Hand in only the network itself, exported once."
@@ -132,7 +135,8 @@ class _Inspection:
         if done is None:
             self._sizes[key] = -1  # being measured
             function = self._functions[key]
-            count = sum(self._attribute(default) for default in function.attribute_proto)
+            defaults = function.attribute_proto
+            count = sum(self._attribute(default) for default in defaults) + len(defaults) // _NAMES_OF_A_NODE
             done = self._sizes[key] = count + self._nodes(function.node)
         elif done < 0:
             raise Malformed(self._name, f"holds the function {quote(key[1])}, which calls itself", hint=_HINT)
@@ -151,7 +155,8 @@ class _Inspection:
             problem = f"is nested more than {self._limits.max_depth} deep"
             raise TooLarge(self._name, problem, hint=_SMALLER)
         for node in nodes:
-            count += 1 + self._called(node)
+            names = len(node.input) + len(node.output) + len(node.attribute)
+            count += 1 + names // _NAMES_OF_A_NODE + self._called(node)
             for attribute in node.attribute:
                 count += self._attribute(attribute)
             if count > self._limits.max_nodes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ _EXPORTER = "onnxscript"
 GRACE_S = 10.0  # what the box may take beyond its budget to answer
 _MOST_NETWORKS, _MOST_PREPARATIONS, _MOST_NOTES = 8, 16, 50
 _MOST_TENSORS, _MOST_MODULES, _MOST_SETTINGS, _MOST_TIES = 20_000, 10_000, 40, 1_000
+_MOST_TIED = 20_000  # names in all ties together
 _MOST_AXES, _LONGEST = 8, 2**40  # of a tensor, and numbers along one axis
 _NAME_CHARS, _TEXT_CHARS = 300, 600
 _MOST_AT_ONCE = 4_096  # images of a batch
@@ -176,7 +178,7 @@ def _reported(raw: Any) -> Reported:
         tensors=_all(raw, "tensors", _MOST_TENSORS, _tensor),
         said=Record(raw, Junk()).count_or_none("said"),
         modules=_all(raw, "modules", _MOST_MODULES, _module),
-        ties=_all(raw, "ties", _MOST_TIES, _tie),
+        ties=_within(_all(raw, "ties", _MOST_TIES, _tie)),
     )
 
 
@@ -208,6 +210,12 @@ def _tie(raw: Any) -> tuple[str, ...] | None:
     if type(raw) is not list or not 2 <= len(raw) <= _MOST_TIES:
         return None
     return tuple(_name(one) for one in raw if type(one) is str)
+
+
+def _within(ties: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """The first of them, up to so many names in all."""
+    until = accumulate(len(tie) for tie in ties)
+    return tuple(tie for tie, names in zip(ties, until, strict=True) if names <= _MOST_TIED)
 
 
 def _shape(raw: Any) -> tuple[int, ...] | None:

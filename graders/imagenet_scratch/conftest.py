@@ -79,7 +79,7 @@ def found_run(files: Files, scripts: Scripts, readme: Told | None) -> Run | Subm
     """The log that counts, or why there is none."""
     facts = Facts(scripts.settings, scripts.sources, readme.text if readme is not None else "")
     try:
-        return choose_run(files.logs, facts)
+        return choose_run(files.logs, facts, files.beside_logs)
     except CheckFailed as problem:
         return problem
 

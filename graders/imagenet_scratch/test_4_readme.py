@@ -45,7 +45,8 @@ def test_readme_agrees(readme: Told | None, run: Run, limits: Mapping[str, float
     others = [top1(last)] if last is not None else []
     if run.log.final_test is not None:
         others.append(run.log.final_test)
-    tell.report.note(require_agreement(told, top1(epoch), others, epoch.top5))
+    others += [*epoch.also, max((one for each in run.log.epochs for one in each.also), default=0.0)]
+    tell.report.note(require_agreement(told, top1(epoch), others, epoch.top5, epoch.digit or 0.0))
 
 
 def _required(readme: Told | None) -> Told:

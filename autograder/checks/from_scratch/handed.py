@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from autograder.checks.from_scratch.readme import Told, read_readme
 from autograder.checks.from_scratch.weights import find_weights
-from autograder.checks.logs.choose import find_logs
+from autograder.checks.logs.choose import find_logs, unread
 from autograder.checks.logs.found import TrainingLog
 from autograder.checks.logs.reading import LogFiles, survey
 from autograder.intake import Tree
@@ -22,6 +22,7 @@ _MOST_BYTES = 64 << 20  # of one file that is read as text
 _MOST_IN_ALL = 256 << 20  # of logs
 _TEXTS = (".sh", ".bash", ".slurm", ".sbatch", ".yaml", ".yml", ".json", ".cfg", ".ini", ".toml", ".bat")
 _PROSE = (".md", ".rst", ".markdown")
+_SHOWN = 3
 _NEVER = ("requirements", "package-lock", "imagenet_class", "synset")
 
 
@@ -55,6 +56,17 @@ class Files:
     def refused(self) -> tuple[str, ...]:
         """Why a file that looked like a log was not read."""
         return tuple(f"{one.path}: {one.why}" for one in self._surveyed.refused)
+
+    @property
+    def beside_logs(self) -> tuple[str, ...]:
+        """Sentences about files that may have been meant as logs, for who handed in none."""
+        told = [f"{quote(path)} was not read: hand in its text." for path in unread(self.tree.files)[:_SHOWN]]
+        told += [f"{quote(one.path)} could not be read." for one in self._surveyed.refused[:_SHOWN]]
+        told += [
+            f"{quote(one.path)} has a single evaluation ({100 * one.top1:.3f} %), and no training."
+            for one in self._surveyed.evaluations[:_SHOWN]
+        ]
+        return tuple(told)
 
     @property
     def prose(self) -> Told | None:

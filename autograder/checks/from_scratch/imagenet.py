@@ -16,11 +16,14 @@ from autograder.checks.logs.datasets import IMAGENET, PER_GPU, Witness, consiste
 from autograder.checks.logs.found import TrainingLog
 from autograder.text import quote
 
-_ABOUT_DATA = ("name", "classes", "validation images", "training images", "first loss")
+_ABOUT_DATA = ("name", "classes", "validation images", "training images", "first loss", "batches")
 _SEEN_SMALL = 15  # accuracies of a coarser grain than 1/50,000: by chance once in 5^15
 _TINY = 10_000  # validation images of Tiny-ImageNet
 _OTHER_NAME = re.compile(
     r"tiny[-_ /]{0,2}image[-_ ]?net|image[-_ ]?nette|image[-_ ]?woof|mini[-_ ]?image[-_ ]?net"
+    r"|(?<![\d,.])(?:\d{1,2}|[1-9]\d{2})[-\s]class(?:es)?\b[^.\n]{0,30}\bimage-?net"
+    r"|\bimage-?net\b[^.\n]{0,30}(?<![\d,.])(?:\d{1,2}|[1-9]\d{2})[-\s]class(?:es)?\b"
+    r"|\bsubset of (?:the )?image-?net"
     r"|image[-_ ]?net[-_ ]?(?:10|20|50|100|200|subset|mini|tiny)(?![0-9k])|\bIN-?100\b"
     r"|(?<![a-z])cifar-?100?\b",
     re.IGNORECASE,
@@ -68,6 +71,8 @@ def weigh(log: TrainingLog, facts: Facts) -> Kind:
     doubts = [*([] if against else moderate.values()), *weak, *mentioned]
     if not pro and not against:
         doubts.append("Nothing in the log tells how many classes or images it is about.")
+    if log.split == "unknown":
+        doubts.append("The log doesn't say that its accuracy was counted on validation images.")
     return Kind(tuple(against), tuple(pro), tuple(doubts))
 
 

@@ -14,12 +14,13 @@ from autograder.checks.from_scratch.settings import Settings, parsed, written
 from autograder.checks.logs.datasets import IMAGENET
 
 _MODULE = re.compile(r"(?:^|\.)(?:Module|LightningModule|Sequential|PyTorchModelHubMixin)$")
+_MOST_LITERAL_CHARS = 500
 _MOST_ARGUMENTS = 12
 _ARCHITECTURE_OPTIONS = ("arch", "model", "model_name", "net", "network", "architecture", "backbone")
 _CLASS_KEYWORDS = ("num_classes", "n_classes", "classes", "nb_classes", "num_class", "out_features")
 _FACTORY = re.compile(r"net|model|vgg|former|vit|_\d+$|\d+$", re.IGNORECASE)
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool | list["Value"] | tuple["Value", ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +144,48 @@ def _harmless(call: ast.Call) -> bool:
     return bool(re.search(r"add_argument|seed|warn|filter|print|path|set_|basicConfig|use$", name))
 
 
+def _parameters(name: str, trees: Iterable[ast.Module]) -> list[str]:
+    """The names of what a class, or a function, of the submission takes in order."""
+    for tree in trees:
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                return [one.arg for one in node.args.args]
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                for part in node.body:
+                    if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+                        return [one.arg for one in part.args.args[1:]]
+    return []
+
+
+def _literal(node: ast.expr) -> tuple[Value] | None:
+    """The value of a constant, or of a list or tuple of them, in a tuple of its own; None for all else."""
+    if len(written(node)) > _MOST_LITERAL_CHARS:
+        return None
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        return None
+    return (value,) if _is_plain(value) else None
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float)
+
+
 def _arguments(trees: Iterable[ast.Module], names: set[str]) -> tuple[dict[str, Value], ...]:
-    """Keywords that calls of these names give as constants; then the number of classes alone."""
+    """What calls of these names give as literals, by its keywords; then the number of classes alone."""
+    trees = list(trees)
     found: list[dict[str, Value]] = []
     for tree in trees:
         for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or written(node.func).rpartition(".")[2] not in names:
+            name = written(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+            if not isinstance(node, ast.Call) or name not in names:
                 continue
-            given: dict[str, Value] = {
-                keyword.arg: keyword.value.value
-                for keyword in node.keywords
-                if keyword.arg
-                and isinstance(keyword.value, ast.Constant)
-                and isinstance(keyword.value.value, str | int | float | bool | None)
-            }
+            placed = zip(_parameters(name, trees), node.args, strict=False)
+            said = [*placed, *((one.arg, one.value) for one in node.keywords if one.arg)]
+            given = {key: value[0] for key, one in said if (value := _literal(one))}
             if given and given not in found:
                 found.append(given)
     usual: list[dict[str, Value]] = [{name: IMAGENET.classes} for name in _CLASS_KEYWORDS]

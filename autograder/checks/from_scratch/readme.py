@@ -35,6 +35,9 @@ TOPICS = (
         "the architecture",
         r"\barchitectures?\b|\b(?:res|mobile|dense|google|efficient|squeeze|shuffle|alex|conv)\w{0,12}net\w{0,8}\b"
         r"|\bvgg|\bvit\b|\bresnext|\bconvnext|\bregnet|\binception|\btransformer\b|\bconvolution|\bconv\b"
+        r"|\b(?:deit|swin|mixer|poolformer|maxvit|beit|cait|xcit|levit|dpn|xception|darknet|hrnet)\w{0,8}\b"
+        r"|\b(?!image|inter|ether|tele|sub|intra|cabi|plan|mag)[a-z]\w{1,15}net(?:[-_ ]?v?\d{1,3})?\b"
+        r"|模型|架构|网络|\bréseau\b"
         r"|\blayers?\b|\bblocks?\b|\bparameters\b|\bnetwork\b|\bbackbone\b|\bnetz\b|\barchitektur",
         "Our network is a ResNet-50 with 25.6 million parameters.",
     ),
@@ -43,6 +46,7 @@ TOPICS = (
         "the schedule",
         r"\b\d{1,4}\s?epochs?\b|\bepochs?\b\W{0,4}(?:of|=|:|\|)?\W{0,3}\d|\blearning[\s-]?rate\b|\blr\b"
         r"|\bbatch(?:[\s-]?size)?\b\W{0,6}\d|\bSGD\b|\bAdamW?\b|\bcosine\b|\bwarm-?up\b|\bmomentum\b|\blamb\b"
+        r"|学习率|批大小|轮|\btaux d'apprentissage\b|\bépoques?\b|\bépocas?\b"
         r"|\blernrate\b|\bone[\s-]?cycle\b|\b\d{1,4}\s?epochen\b",
         "90 epochs of SGD, learning rate 0.1, divided by 10 every 30 epochs, batches of 256.",
     ),
@@ -51,13 +55,16 @@ TOPICS = (
         "the hardware",
         r"\b(?:GPUs?|TPUs?|CPUs?|CUDA|NVIDIA|GeForce|RTX|GTX|Tesla|Quadro|Radeon|TITAN|A100|H100|H200|V100|P100"
         r"|A6000|A10G?|T4|L4|L40S?|K80|M1|M2|M3|MI\d{3}X?|EC2|p3\.\w+|g4dn\w*|Colab|DGX|cores?|processors?"
-        r"|graphics card|grafikkarten?)\b|\b[2345]0[6789]0(?:\s?Ti)?\b|\b1080(?:\s?Ti)?\b",
+        r"|graphics card|grafikkarten?)\b|显卡"
+        r"|\b[2345]0[6789]0(?:\s?Ti)?\b|\b1080(?:\s?Ti)?\b",
         "Trained on four V100 GPUs.",
     ),
     _topic(
         "time",
         "how long it took",
-        r"\d\s?(?:h|hrs?|hours?|d|days?|min|minutes?|weeks?|s|sec|seconds?|stunden|tagen?|minuten)\b"
+        r"\d\s?(?:h|hrs?|hours?|d|days?|min|minutes?|weeks?|s|sec|seconds?|std|stunden|tagen?|minuten|wochen|heures"
+        r"|jours|horas|días|dias|semaines)\b"
+        r"|\d\s?(?:个?小时|天|分钟|周|時間|日)"
         r"|\b(?:a|one|two|three|four|five|six|seven|eight|nine|ten|half a)\s"
         r"(?:hours?|days?|weeks?|nights?)\b"
         r"|\b\d{1,3}:\d{2}:\d{2}\b",
@@ -96,6 +103,8 @@ def read_readme(text: str, path: str) -> Told:
             missing.append(topic)
         else:
             found.append((topic, clean(line.strip()[:800], 200)))
+    if missing and missing[-1].key == "result" and (stated := stated_results(text)):
+        found.append((missing.pop(), stated[0].line))  # a table's row has no per cent sign
     return Told(path, tuple(found), tuple(missing), text)
 
 
@@ -110,10 +119,11 @@ class Stated:
     step: float
     line: str
 
-    def is_of(self, value: float) -> bool:
-        """Whether it is ``value``, rounded or cut off at its own digits."""
+    def is_of(self, value: float, digit: float = 0.0) -> bool:
+        """Whether it is ``value``, rounded or cut off at its own digits, or at those of the log."""
         tiny = 1e-9
-        return abs(self.value - value) <= self.step / 2 + tiny or -tiny <= value - self.value < self.step
+        step = max(self.step, digit)
+        return abs(self.value - value) <= step / 2 + tiny or -tiny <= value - self.value < step
 
 
 _TOP1 = re.compile(
@@ -127,6 +137,11 @@ _NOT_OURS = re.compile(
     r"\bpapers?\b|\bpublished\b|\btorchvision\b|\bauthors?\b|\breported\b|\btargets?\b|\bgoals?\b|\brequire\w*"
     r"|\bhomework\b|\bassignment\b|\bat least\b|\bbaseline\b|\breference\b|\boriginal\b|\bet\sal\b"
     r"|\btrain(?:ing)?\s(?:acc\w*|top)|≥|>=",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(
+    r"\s(?:[\w-]{1,20}\s)?(?:images?|pictures?|samples|classes|parameters|epochs?|hours?|gpus?|epochen|klassen|bilder\w{0,2}"
+    r"|\w{0,20}bildern?|stunden|imágenes|imagenes)\b|\s?(?:张|轮|类|个)",
     re.IGNORECASE,
 )
 _RESULT = re.compile(r"\b(?:reach|achiev|got|get|result|validation|val\b)", re.IGNORECASE)
@@ -176,7 +191,7 @@ def _of_line(line: str) -> Iterator[Stated]:
     for part in re.split(r"(?<=[.!?])\s", line):
         if _NOT_OURS.search(part):
             continue
-        matches = list(_VALUE.finditer(part))
+        matches = [one for one in _VALUE.finditer(part) if one[2] or not _COUNTS.match(part, one.end())]
         for number, match in enumerate(matches):
             start = matches[number - 1].end() if number else 0
             end = matches[number + 1].start() if number + 1 < len(matches) else len(part)
@@ -214,11 +229,13 @@ def _stated(match: re.Match[str], line: str, label: str) -> Iterator[Stated]:
         yield Stated(round(value, 9), step, clean(line.strip(), 200))
 
 
-def require_agreement(readme: Told, top1: float, others: Sequence[float], top5: float | None) -> str:
+def require_agreement(
+    readme: Told, top1: float, others: Sequence[float], top5: float | None, digit: float = 0.0
+) -> str:
     """What to note; raises CheckFailed where the README's top-1 isn't the log's.
 
     ``top1`` is the one that counts; ``others`` are further numbers of the log that are right to name, such as
-    the last epoch's, and our own count.
+    the last epoch's, or that without averaged weights. ``digit``: what one in the log's last place is worth.
     """
     stated = stated_results(readme.text)
     if not stated:
@@ -226,7 +243,8 @@ def require_agreement(readme: Told, top1: float, others: Sequence[float], top5: 
             f"{quote(readme.path)} names no top-1 accuracy.",
             hint=f"Write down the result: the log's is {100 * top1:.3f} %.",
         )
-    agreeing = next((one for one in stated if any(one.is_of(value) for value in (top1, *others))), None)
+    right = (top1, *others)
+    agreeing = next((one for one in stated if any(one.is_of(value, digit) for value in right)), None)
     if agreeing is not None:
         return f"{readme.path} says {100 * agreeing.value:g} %, as the log does (“{agreeing.line}”)."
     if top5 is not None and any(one.is_of(top5) for one in stated):

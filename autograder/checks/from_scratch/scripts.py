@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from autograder.checks.from_scratch.settings import Settings, parsed, read_settings, written
+from autograder.checks.logs.hints import NOT_PRETRAINED
 from autograder.checks.notebooks.source import read_source
 from autograder.checks.notebooks.source_facts import Named, SourceFacts
 from autograder.loaders.notebook import Cell, Notebook
@@ -27,8 +28,15 @@ _MOST_STARTS = 20  # of one file that are looked into
 _MAKES_MODEL = re.compile(
     r"\bmodels?\b|_model$|(?:res|dense|mobile|google|alex|efficient|squeeze|shuffle)\w*net|vgg|vit_|swin|convnext"
 )
+_OTHER_NETWORK = re.compile(
+    r"^\s*[\w.]{0,40}(?:teacher|perceptual|lpips|reference|baseline)\w{0,20}\s*[=(:,]", re.I
+)
 _GUARD = re.compile(r"^if\s+__name__\s*==", re.MULTILINE)
-_TRAINS = re.compile(r"\.backward\s*\(|\.fit\s*\(|\btraining_step\b|\bTrainer\s*\(")
+_TRAINS = re.compile(
+    r"\.backward\s*\(|\.fit(?:_\w{1,20})?\s*\(|\.fine_tune\s*\(|\btraining_step\b|\b\w{0,20}Trainer\s*\("
+    r"|\b(?:runner|trainer|learner)\.train\s*\(|\bLightningCLI\s*\(|\bGradientTape\s*\(|\.train_on_batch\s*\("
+    r"|\bvalue_and_grad\s*\("
+)
 # A checkpoint of one's own, by its name: a resumed run loads one, and so does a script that evaluates.
 _OWN_NAME = re.compile(
     r"check_?point|ckpt|resume|latest|last|model_best|best|epoch|snapshot|final|trained|run|exp|output|save",
@@ -36,6 +44,19 @@ _OWN_NAME = re.compile(
 )
 _LIBRARY_FILE = re.compile(
     r"https?://|-[0-9a-f]{8}(?:$|\.)|imagenet1k|_v1\b|_v2\b|pre_?trained", re.IGNORECASE
+)
+_LIBRARY_WEIGHTS = re.compile(r"https?://|-[0-9a-f]{8}\.(?:pth|pt|safetensors|bin)\b", re.IGNORECASE)
+_FILE_OPTIONS = (
+    "resume",
+    "initial_checkpoint",
+    "finetune",
+    "checkpoint",
+    "ckpt",
+    "load",
+    "pretrained_path",
+    "weights_path",
+    "init_weights",
+    "load_from",
 )
 _LOG_SAYS = (
     re.compile(r"=>\s*using pre-?trained model[^\n]{0,100}", re.IGNORECASE),
@@ -85,6 +106,7 @@ def read_scripts(
         facts = read_source(notebook, sources)
         starts |= dict.fromkeys(_of_notebook(facts, path))
     starts |= dict.fromkeys(_asked_for(sources, settings))
+    starts |= dict.fromkeys(_given_files(settings))
     starts |= dict.fromkeys(_of_texts(texts))
     training = tuple(path for path, source in sources.items() if _TRAINS.search(source))
     ordered = sorted(starts, key=lambda one: not one.certain)
@@ -93,6 +115,9 @@ def read_scripts(
 
 def require_random(scripts: Scripts, log: str = "", *, notebooks: bool = False) -> str:
     """What to note; raises CheckFailed where the source is missing, or begins with ready weights."""
+    told = scripts.settings.told("pretrained")
+    if not scripts.training and not notebooks and told is not None and not told.truth:
+        return f"{quote(told.file)} says that the training began without ready weights."
     if not scripts.training and not notebooks:
         raise CheckFailed(
             "No file of your submission trains a network, so what it begins with can't be seen.",
@@ -141,8 +166,20 @@ def _starts(
         source = sources.get(path, "")
         held = _holds(source, named.place.line, settings)
         asked = _asked(named, source, settings)
+        beside = _is_teacher(_line(source, named.place.line))
         if held is not False and asked is not False:
-            yield Start(start.text, start.where, held is True and (start.certain or asked is True))
+            certain = held is True and not beside and (start.certain or asked is True)
+            yield Start(start.text, start.where, certain)
+
+
+def _line(source: str, number: int) -> str:
+    lines = source.split("\n")
+    return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def _is_teacher(line: str) -> bool:
+    """Another network beside the one that is trained: distillation, a loss, a comparison. For a human."""
+    return _OTHER_NETWORK.search(line) is not None
 
 
 _FLAGS = ("pretrained", "weights", "weights_backbone")
@@ -162,7 +199,9 @@ def _asked_for(sources: Mapping[str, str], settings: Settings) -> Iterator[Start
             if _holds(source, node.lineno, settings) is not True:
                 continue
             around = [one.name for one in functions if _spans(one, node.lineno)]
-            used = all(len(re.findall(rf"\b{re.escape(name)}\b", text)) > 1 for name in around)
+            used = not _is_teacher(lines[node.lineno - 1]) and all(
+                len(re.findall(rf"\b{re.escape(name)}\b", text)) > 1 for name in around
+            )
             said = clean(lines[node.lineno - 1].strip()[:800], 200)
             yield Start(_READY, f"{path}, line {node.lineno}: {said}", used)
 
@@ -172,7 +211,7 @@ def _turned_on(call: ast.Call, settings: Settings, source: str) -> bool:
     for keyword in call.keywords:
         if keyword.arg not in _FLAGS or (keyword.arg in _ALSO_OTHERS and not _MAKES_MODEL.search(maker)):
             continue
-        if isinstance(keyword.value, ast.Constant | ast.Attribute | ast.Subscript):
+        if isinstance(keyword.value, ast.Constant | ast.Attribute | ast.Subscript | ast.IfExp):
             return _truth(keyword.value, settings, source) is True
     return False
 
@@ -189,6 +228,15 @@ def _of_file(named: Named, path: str, sources: Mapping[str, str]) -> Start | Non
     return Start(text, _where(path, named), library and named.certain)
 
 
+def _given_files(settings: Settings) -> Iterator[Start]:
+    """An option that names a library's weights: ``--resume resnet50-0676ba61.pth``."""
+    for name in _FILE_OPTIONS:
+        option = settings.option(name)
+        if option is not None and option.strength > 0 and _LIBRARY_WEIGHTS.search(option.value):
+            text = f"{quote(option.file)} begins with a library's weights: {name} {quote(option.value, 100)}."
+            yield Start(text, option.file, True)
+
+
 def _of_notebook(facts: SourceFacts, path: str) -> Iterator[Start]:
     for named in facts.pretrained:
         if named.name.startswith("weights from ") and not _LIBRARY_FILE.search(named.name):
@@ -201,11 +249,18 @@ def _of_texts(texts: Mapping[str, str]) -> Iterator[Start]:
         if path.casefold().endswith((".md", ".rst", ".py", ".yaml", ".yml", ".json", ".sh")):
             continue
         for pattern in _LOG_SAYS:
-            if found := pattern.search(log):
+            found = next((one for one in pattern.finditer(log) if not _denied(log, one)), None)
+            if found is not None:
                 line = log.count("\n", 0, found.start()) + 1
                 said = clean(found[0].strip(), 160)
                 text = f"The log says that ready weights were taken: “{said}”."
                 yield Start(text, f"{path}, line {line}", True, path)
+
+
+def _denied(log: str, found: re.Match[str]) -> bool:
+    """The line says that there are none: "Loading pretrained weights: None"."""
+    start, end = log.rfind("\n", 0, found.start()) + 1, log.find("\n", found.end())
+    return NOT_PRETRAINED.search(log[start : end if end >= 0 else len(log)][:1_000]) is not None
 
 
 def _where(path: str, named: Named) -> str:
@@ -279,7 +334,11 @@ def _truth(node: ast.expr, settings: Settings, source: str) -> bool | None:
         case ast.Subscript(slice=ast.Constant(value=str(name))):
             return settings.truth(name)
         case ast.Name(id=name):
-            return _constant(name, source)
+            held = _constant(name, source)
+            return settings.truth(name) if held is None and name in settings.given else held
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            truth = _truth(test, settings, source)
+            return None if truth is None else _truth(body if truth else orelse, settings, source)
         case ast.Compare(
             left=left, ops=[op], comparators=[ast.Constant(value=None | "" | True | False as value)]
         ):

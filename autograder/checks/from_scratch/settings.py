@@ -75,6 +75,11 @@ class Settings:
             return None
         return option.truth
 
+    def told(self, name: str) -> Option | None:
+        """The option as a log, a script or a configuration has it: no default, and no README's example."""
+        option = self.option(name)
+        return option if _key(name) in self.given and option is not None and option.strength else None
+
     def option(self, name: str) -> Option | None:
         """The option's value by the strongest witness; of several alike, one that turns it on."""
         key = _key(name)

@@ -258,7 +258,8 @@ def compare(verified: Verified, logged: float, slack: float) -> Agreement:
     low, high = decision.interval.low - slack, decision.interval.high + slack
     told = (
         f"The log says {100 * logged:.3f} %. Our count of {quote(verified.file)}: {decision.correct:,} of "
-        f"{decision.seen:,} images right, so the accuracy lies between {decision.interval.describe()}"
+        f"{decision.seen:,} images right, so the accuracy lies between "
+        f"{100 * decision.interval.low:.2f} and {100 * decision.interval.high:.2f} %"
     )
     agrees = low <= logged <= high
     return Agreement(agrees, f"{told}: they {'agree' if agrees else 'disagree'}.")

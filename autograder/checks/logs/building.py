@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from autograder.checks.logs.entries import Entry
 from autograder.checks.logs.found import Beginning, Hint, Images, LoggedEpoch, Oddity, TrainingLog
-from autograder.checks.logs.joining import Held, Role, Run, Slot
+from autograder.checks.logs.joining import Held, Role, Run, Slot, role_of
 from autograder.checks.logs.scale import Scales, Share
+from autograder.checks.logs.turned import as_accuracies
 from autograder.checks.notebooks.found import Split
 
 MOST_CLASSES = 100_000
@@ -40,7 +41,8 @@ def log_of(run: Run, number: int, scales: Scales, around: Surroundings) -> Train
     split, notes = _evaluated_on(slots)
     builder = _Builder(scales, split, _train_is_unsaid(slots, split))
     epochs = tuple(builder.epoch(slot) for slot in slots)
-    epochs = _with_seconds(epochs)
+    epochs, turned = as_accuracies(_with_seconds(epochs))
+    notes += turned
     if split == "unknown" and any(one.top1 is not None for one in epochs):
         notes.append("The log doesn't say which images its accuracy was counted on.")
     if any(one.averaged for one in epochs):
@@ -60,6 +62,7 @@ def log_of(run: Run, number: int, scales: Scales, around: Surroundings) -> Train
         wall_s=around.wall_s if around.wall_s is not None else _wall(run, epochs),
         resumed_from=tuple(sorted(set(run.resumed))),
         planned=run.planned,
+        batches=_batches(around, split),
         beginning=_beginning(run, around.first, scales, epochs) if number == 1 else None,
         hints=tuple(around.hints),
         oddities=tuple(around.oddities),
@@ -131,10 +134,16 @@ class _Builder:
             total=counted.of if counted else None,
             digit=top1.digit if top1 else None,
             averaged=held is not None and top1 is not None and held.measure.running,
+            also=self._others(slot),
             seconds=slot.seconds,
             clock=slot.clock,
             learning_rate=slot.learning_rate,
         )
+
+    def _others(self, slot: Slot) -> tuple[float, ...]:
+        role: Role = (self.split, "accuracy")
+        shares = [self.scales.share(role, one) for one in slot.also if role_of(one) == role]
+        return tuple(dict.fromkeys(one.value for one in shares if one is not None))
 
     def _share(self, slot: Slot, role: Role) -> Share | None:
         held = slot.values.get(role)
@@ -189,6 +198,12 @@ def _train_images(around: Surroundings) -> Images | None:
     if said:
         return Images(said[0].number, said[0].number, "said by a line", said[0].line)
     return _by_batches(around.batches.get("train"), around)
+
+
+def _batches(around: Surroundings, split: Split) -> tuple[int, int] | None:
+    evaluated = around.batches.get(split) or around.batches.get("test") or around.batches.get("valid")
+    train = around.batches.get("train")
+    return (train, evaluated) if train and evaluated else None
 
 
 def _by_batches(batches: int | None, around: Surroundings) -> Images | None:

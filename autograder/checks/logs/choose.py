@@ -27,8 +27,12 @@ _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 _PERHAPS = frozenset({".txt", ".json", ".dat", ".text", ""})
 _PROSE = frozenset({".md", ".markdown", ".rst"})
 _LAST = 6  # nothing speaks for it but that it may be text
-_NO_LOG = re.compile(r"makefile|dockerfile|readme|authors|codeowners|notice|procfile|checkpoint|model|weights", re.IGNORECASE)
-_UNREAD = frozenset("gz bz2 xz zst 7z rar docx doc odt xlsx xls ods pdf png jpg jpeg webp pkl npy mat rtf".split())
+_NO_LOG = re.compile(
+    r"makefile|dockerfile|readme|authors|codeowners|notice|procfile|checkpoint|model|weights", re.IGNORECASE
+)
+_UNREAD = frozenset(
+    "gz bz2 xz zst 7z rar docx doc odt xlsx xls ods pdf png jpg jpeg webp pkl npy mat rtf".split()
+)
 _LIKELY = re.compile(r"log|output|stdout|history|metrics|console|screen|terminal|training", re.IGNORECASE)
 
 
@@ -64,8 +68,13 @@ def _rank(path: str) -> int | None:
     return 5 if suffix == ".ipynb" else None
 
 
+def is_likely(path: str) -> bool:
+    """Whether the file's name says that it is a log, and not only that it may be text."""
+    return _rank(path) not in (None, _LAST)
+
+
 def unread(paths: Iterable[str]) -> tuple[str, ...]:
-    """Files that are called like a log and are in no form that is read: packed, or a document, or a picture."""
+    """Files that are called like a log and can't be read: packed, or a document, or a picture."""
     found = []
     for path in paths:
         name = PurePosixPath(path).name

@@ -26,16 +26,22 @@ _TIDIED = (
     (re.compile(r"(?<![^\W_])eval_", re.IGNORECASE), "valid_"),
     (re.compile(r"(?<=_)eval(?![^\W_])", re.IGNORECASE), "valid"),
     (re.compile(r"\btop[\s_-]?([15])[\s_-]?err(?:or)?(?:[\s_-]rate)?\b", re.IGNORECASE), r"top\1_err"),
-    (re.compile(r"(?<![^\W_])err(?:or)?[\s_]?@?[\s_]?([15])(?!\d)", re.IGNORECASE), r"top\1_err"),
-    (re.compile(r"\btop[\s_-]?(?:five|k)(?![^\W_])", re.IGNORECASE), "top5"),
+    (re.compile(r"(?<![^\W_])err(?:or)?[\s_]?@?[\s_]?([15])(?![.,]?\d)", re.IGNORECASE), r"top\1_err"),
+    (re.compile(r"(?<![^\W_])top[\s_-]?(?:five|k)(?![^\W_])", re.IGNORECASE), "top5"),
     (
         re.compile(
-            r"(?<![^\W_])(acc|prec|accuracy|precision)\.?(?:[\s_/-]?\(k?5\)|[\s_/-]?k_?5|[-.]5|\.\s5)(?!\d)", re.IGNORECASE
+            r"(?<![^\W_])(acc|prec|accuracy|precision)\.?(?:[\s_/-]?\(k?5\)|[\s_/-]?k_?5|[-.]5|\.\s5)(?!\d)",
+            re.IGNORECASE,
         ),
         r"\g<1>5",
     ),
     (re.compile(r"top[\s_-]?([15])(?!\d)", re.IGNORECASE), r"top\1"),
     (re.compile(r"\b(acc|prec|accuracy|precision)[\s_]?@[\s_]?([15])(?!\d)", re.IGNORECASE), r"\1\2"),
+)
+_GERMAN = (
+    (re.compile(r"\bvalidierung(?:s?daten|smenge)?\b", re.IGNORECASE), "validation"),
+    (re.compile(r"\btrainings(?:daten|menge)\b", re.IGNORECASE), "training"),
+    (re.compile(r"\bepoche\b", re.IGNORECASE), "epoch"),
 )
 _OF_LINES = 5  # of these are for printed lines too; the others only for names
 _PER_EPOCH = re.compile(r"\b\d{1,7}m?s/epoch\b")  # Keras; it is no epoch's number
@@ -57,7 +63,7 @@ class Column:
 def tidied(text: str) -> str:
     """``text`` with the names that the notebooks' words don't know spelt as they do."""
     text = _PER_EPOCH.sub(" ", text)
-    for pattern, plain in _TIDIED[:_OF_LINES]:
+    for pattern, plain in (*_TIDIED[:_OF_LINES], *_GERMAN):
         text = pattern.sub(plain, text)
     return text
 

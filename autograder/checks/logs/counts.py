@@ -8,12 +8,13 @@ from autograder.checks.logs.found import LoggedEpoch, Suspicion, TrainingLog
 
 FEWEST = 5  # accuracies before a share of them says something
 _ROUNDING = 1e-9
+_SINGLE = 2.0**-23  # event files hold numbers in single precision
 
 
 def is_multiple(value: float, digit: float, images: int) -> bool:
     """Whether some count of ``images``, rounded as it was printed, gives ``value``."""
     nearest = round(value * images) / images
-    return abs(nearest - value) <= digit / 2 + _ROUNDING
+    return abs(nearest - value) <= digit / 2 + _ROUNDING + _SINGLE * abs(value)
 
 
 def tells(digit: float, images: int) -> bool:

@@ -51,6 +51,8 @@ LOSS_ABOVE = 0.5  # a first loss may be so much above ln(classes): the last laye
 LOSS_BELOW = 0.15
 FIRST_EPOCH_HIGH = 0.45  # top-1 after one epoch of ImageNet from random weights stays below
 FIRST_EPOCH_PRETRAINED = 0.6
+MOST_TIMES_BATCH = 4.5  # evaluated in batches so much smaller than those of training
+FEWEST_BATCHES = 8
 FAST_EPOCH_S = 30.0  # an epoch of ImageNet on eight of the fastest GPUs takes more
 PER_GPU = (1, 2, 4, 8, 16, 32, 64)  # a printed batch size may be that of one process
 
@@ -101,6 +103,7 @@ def consistency(log: TrainingLog, dataset: DataSet = IMAGENET) -> Consistency:
         *_names(log, dataset),
         *_classes(log, dataset),
         *_sizes(log, dataset),
+        *_ratio(log, dataset),
         *_beginning(log, dataset),
         *_early(log, dataset),
         *_speed(log, dataset),
@@ -194,6 +197,21 @@ def _by_batches(images: Images, what: str, wanted: int, dataset: DataSet, kind: 
         f"{dataset.title} has {wanted:,}."
     )
     return _witness(text, images.line, "against", "moderate", kind)
+
+
+def _ratio(log: TrainingLog, dataset: DataSet) -> Iterator[Witness]:
+    """Batches of training beside those of evaluation: ImageNet has 26 training images to one."""
+    if log.batches is None:
+        return
+    train, evaluated = log.batches
+    least = dataset.train / dataset.validation / MOST_TIMES_BATCH
+    if min(train, evaluated) >= FEWEST_BATCHES and train / evaluated < least:
+        text = (
+            f"It counts {train:,} batches of training beside {evaluated:,} of evaluation. With batches of "
+            f"one size it trains on {train / evaluated:.2g} images for each one that it evaluates on; "
+            f"{dataset.title} has {dataset.train / dataset.validation:.0f}."
+        )
+        yield _witness(text, log.epochs[0].line, "against", "weak", "batches")
 
 
 def _beginning(log: TrainingLog, dataset: DataSet) -> Iterator[Witness]:

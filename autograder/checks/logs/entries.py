@@ -49,6 +49,7 @@ class Entry:
     row: bool = False  # of a table: a second one of an epoch is the epoch run again
     closes: bool = False  # "finished epoch 3": the number of what stands above
     boundary: bool = False  # begins an epoch whose number isn't known
+    averages: bool = False  # of the average of the weights (EMA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from autograder.checks.logs.curves import apart, impossible, smooth
 from autograder.checks.logs.datasets import DataSet, consistency, suspicions
 from autograder.checks.logs.fingerprints import Fingerprint, compare, fingerprint
 from autograder.checks.logs.found import Suspicion, TrainingLog, Weight
+from autograder.checks.logs.published import published
 from autograder.text import quote
 
 MOST_SUSPICIONS = 60
@@ -32,6 +33,7 @@ def forensics(
         *impossible(log),
         *apart(log),
         *smooth(log),
+        *published(log),
         *_copies(log, known),
     ]
     if dataset is not None and log.epochs:

@@ -35,6 +35,7 @@ class LoggedEpoch:
     total: int | None = None
     digit: float | None = None  # what one in the last printed place of ``top1`` is worth, as a share
     averaged: bool = False  # ``top1`` is the running average beside a bar or a batch, and no summary's
+    also: tuple[float, ...] = ()  # other accuracies that it has: of averaged weights, of other crops
     seconds: float | None = None
     clock: float | None = None  # when its last line was printed, in seconds since some fixed moment
     learning_rate: float | None = None
@@ -101,6 +102,7 @@ class TrainingLog:
     wall_s: float | None = None
     resumed_from: tuple[int, ...] = ()  # epochs at which the run began again
     planned: int | None = None  # epochs, as "3/15" says it
+    batches: tuple[int, int] | None = None  # of an epoch's training, and of an evaluation
     beginning: Beginning | None = None
     hints: tuple[Hint, ...] = ()
     oddities: tuple[Oddity, ...] = ()
@@ -136,6 +138,15 @@ class Suspicion:
     line: int
     weight: Weight
     kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An accuracy that a file tells without any training: a share, and its line."""
+
+    path: str
+    top1: float
+    line: int
 
 
 @dataclass(frozen=True, slots=True)

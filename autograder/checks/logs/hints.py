@@ -55,6 +55,11 @@ _PRETRAINED = re.compile(
     r"|downloading:? [^\n]{0,200}\.pth?\b",
     re.IGNORECASE,
 )
+NOT_PRETRAINED = re.compile(
+    r"\b(?:no|not|without|never|skip\w{0,4}|instead of)\b[^\n]{0,30}pre-?trained"
+    r"|pre-?trained[^\n]{0,30}(?:\b(?:none|false|no|not|off|null|skipped|disabled)\b|[:=]\s?['\"]{2})",
+    re.IGNORECASE,
+)
 _RESUMED = re.compile(
     r"loaded checkpoint[^\n]{0,300}?epoch\W{0,4}(\d{1,6})|resum(?:ed?"
     r"|ing)\b[^\n]{0,200}?epoch\W{0,4}(\d{1,6})"
@@ -100,7 +105,7 @@ class Hints:
         for pattern in (_IMAGES, _SIZED):
             for found in pattern.finditer(text):
                 self._images(found, text, line)
-        if _PRETRAINED.search(text):
+        if _PRETRAINED.search(text) and not NOT_PRETRAINED.search(text):
             self._add("pretrained", text, 0, line)
         if named := _HARDWARE.search(text):
             self._add("hardware", named[0], 0, line)

@@ -16,6 +16,7 @@ from autograder.checks.notebooks.measures import Measure
 
 MOST_RUNS = 50
 MOST_EPOCHS = 20_000  # of one file
+MOST_OTHERS = 8  # accuracies of an epoch that don't count
 _EVALUATION: frozenset[Split] = frozenset({"valid", "test"})
 _FINAL, _COMPLETE, _ON_THE_WAY = 3, 2, 1
 
@@ -42,14 +43,20 @@ class Slot:
     seconds: float | None = None
     clock: float | None = None
     learning_rate: float | None = None
+    also: list[Measure] = field(default_factory=list)  # accuracies that another one was preferred to
 
     def take(self, entry: Entry) -> None:
         self.line = entry.line if entry.values and self._later(entry) else self.line
+        said: set[Role] = set()
         for one in entry.values:
             role, rank = role_of(one), _rank(one, entry)
             held = self.values.get(role)
-            if held is None or (rank >= held.rank and not _rounds(one, held.measure)):
+            if held is None or rank > held.rank:
                 self.values[role] = Held(one, rank, entry.line)
+            elif rank == held.rank and not _rounds(one, held.measure):
+                new = Held(one, rank, entry.line)
+                self._choose(role, new, held, twice=role in said, averaged=entry.averages)
+            said.add(role)
         if entry.seconds is not None and (self.seconds is None or not self._of_evaluation(entry)):
             self.seconds = entry.seconds
         self.clock = entry.clock if entry.clock is not None else self.clock
@@ -57,6 +64,19 @@ class Slot:
             self.learning_rate = entry.learning_rate
         if entry.part is not None and _trains(entry):
             self.done = max(self.done, entry.part.done / entry.part.total)
+
+    def _choose(self, role: Role, new: Held, held: Held, *, twice: bool, averaged: bool) -> None:
+        """What is said later counts; of two in one row the lower, and of averaged weights the better."""
+        low = _is_lower(new.measure, held.measure)
+        if role[1] != "loss" and low is not None:
+            of_averages = averaged or any(
+                "ema" in one.label.split("_") for one in (new.measure, held.measure)
+            )
+            if role[0] != "train" and len(self.also) < MOST_OTHERS:
+                self.also += [new.measure, held.measure]
+            if (low and of_averages) or (twice and not low and not of_averages):
+                return
+        self.values[role] = new
 
     def _of_evaluation(self, entry: Entry) -> bool:
         return entry.part is not None and any(one.split in _EVALUATION for one in entry.values)
@@ -127,6 +147,13 @@ def _rounds(one: Measure, held: Measure) -> bool:
         and one.decimals < held.decimals
         and abs(one.number - held.number) <= 0.5001 * 10.0**-one.decimals
     )
+
+
+def _is_lower(one: Measure, other: Measure) -> bool | None:
+    """Whether it is the worse one; None where the two can't be compared."""
+    if one.quantity != other.quantity or "counts" in (one.unit, other.unit) or one.number == other.number:
+        return None
+    return (one.number < other.number) is (one.quantity == "accuracy")
 
 
 def _rank(measure: Measure, entry: Entry) -> int:

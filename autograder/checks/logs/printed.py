@@ -31,13 +31,19 @@ MOST_CELL_CHARS = 40
 
 # What may stand before "[ 500/5005]": "Epoch: [12]", "Train: 12", "Epoch [1/5], Step", "Test:".
 _PASS = re.compile(
-    r"(?P<head>(?:[^\[\]\r\n]{0,40}epoch\W{0,3}\[\s{0,4}\d{1,6}\s{0,2}/\s{0,4}\d{1,6}\s{0,2}\])?[^\[\]\r\n]{0,40}"
+    r"(?P<head>(?:[^\[\]\r\n]{0,40}(?:epoch|train)\W{0,3}\[\s{0,4}\d{1,6}\s{0,2}/\s{0,4}\d{1,6}\s{0,2}\])?"
+    r"[^\[\]\r\n]{0,40}"
     r"(?:\[\s{0,6}\d{1,6}\s{0,6}\])?)[^\[\]\r\n]{0,8}\[\s{0,8}(?P<done>\d{1,9})\s{0,2}/\s{0,8}(?P<total>\d{1,9})",
     re.IGNORECASE,
 )
 _HEAD_EPOCH = re.compile(r"(?:epoch|ep|train(?:ing)?)\W{0,4}(\d{1,6})", re.IGNORECASE)
 _COUNT = re.compile(r"\s{0,8}(\d{1,9})\s{0,2}/\s{0,8}(\d{1,9})(?!\d)")
 _STEP = re.compile(r"(?<![a-z])(?:step|iter|iteration|batch|mini-?batch)(?:_id)?\W{0,3}\d", re.IGNORECASE)
+_TIMM = re.compile(r"train: \d{1,6} \[")  # counts batches, with the share that is done behind them
+_AVERAGES = re.compile(r"\bEMA\b|_ema\b", re.IGNORECASE)
+_POINT = re.compile(r"\d\.\d")
+_OF_THOUSANDS = 3  # digits behind a comma: 50,000
+_COMMA = re.compile(r"(?<![\d.,])(\d{1,4}),(\d{1,6})(?=\s?%|[,;)\]\s]|$)")
 _DIGITS = re.compile(r"\d[\d.,eE+-]*")
 MOST_STEP_CHARS = 400
 _PLAIN_EPOCH = re.compile(r"\bepochs?\W{0,4}$", re.IGNORECASE)
@@ -115,9 +121,9 @@ class Budget:
     chars: int = MOST_READ_CHARS
 
 
-def read_printed(text: str, budget: Budget | None = None) -> Printed:
-    """Read every line of ``text``."""
-    reader = _Reader(budget or Budget())
+def read_printed(text: str, budget: Budget | None = None, *, best: bool = False) -> Printed:
+    """Read every line of ``text``; ``best``: also what is called the best so far."""
+    reader = _Reader(budget or Budget(), best=best)
     for line in lines_of(text):
         reader.take(line)
     reader.end()
@@ -136,8 +142,9 @@ class _Pending:
 
 
 class _Reader:
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, *, best: bool = False) -> None:
         self.found = Printed()
+        self._best = best
         self._budget = budget
         self._pending: _Pending | None = None
         self._header: tuple[Column, ...] | None = None
@@ -290,7 +297,7 @@ class _Reader:
                 return
             if self._head_of_table(shown.text):
                 return
-        text = _IN_PERCENT.sub(r"\1.\2", tidied(shown.text))
+        text = _with_points(tidied(shown.text))
         if not _WORTH.search(text):
             return
         if shown.bar and shown.step is not None:
@@ -313,7 +320,10 @@ class _Reader:
 
     def _entry(self, line: LogLine, text: str, shown: Line, part: Part | None) -> Entry | None:
         marks = marks_of(text)
-        measured = [one for one in measures_in(marks.rest) if not one.best]
+        measured = [one for one in measures_in(marks.rest) if not one.best or self._best]
+        measured = [
+            replace(one, split="valid") if one.best and one.split == "unknown" else one for one in measured
+        ]
         epoch = marks.epoch
         head = text[:120].lower()
         if part is not None and not shown.bar and epoch is None:
@@ -346,13 +356,20 @@ class _Reader:
             float(rate[1]) if rate else None,
             int(planned[1]) if planned else None,
             closes=closes,
+            averages=_AVERAGES.search(text) is not None,
         )
 
     def _pass(self, found: list[Measure], head: str, part: Part, text: str, shown: Line) -> None:
         split = found[0].split if found else "unknown"
         if split == "unknown" or split in self.found.batches:
             return
-        images = part.total > 3000 and "%" in text[:80] and not shown.bar and re.search(r"/\d+ \(", head)
+        images = (
+            _TIMM.match(head) is None
+            and part.total > 3000
+            and "%" in text[:80]
+            and not shown.bar
+            and re.search(r"/\d+ \(", head)
+        )
         (self.found.samples if images else self.found.batches)[split] = part.total
 
     def _with_split(self, one: Measure, text: str, shown: Line, part: Part | None) -> Measure:
@@ -430,6 +447,15 @@ class _Reader:
     def _add(self, entry: Entry) -> None:
         self._headed -= 1 if entry.values else 0
         self.found.entries.append(entry)
+
+
+def _with_points(text: str) -> str:
+    """Decimals behind a comma, where the line shows that this is what its commas are."""
+    points = _POINT.search(text) is not None
+    text = _IN_PERCENT.sub(r"\1.\2", text)
+    if points or not any(len(found[2]) != _OF_THOUSANDS for found in _COMMA.finditer(text)):
+        return text
+    return _COMMA.sub(r"\1.\2", text)
 
 
 def _follows(before: Part | None, part: Part | None) -> bool:

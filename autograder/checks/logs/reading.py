@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from autograder.checks.logs.building import Surroundings, log_of
-from autograder.checks.logs.choose import EVENTS, find_logs
+from autograder.checks.logs.choose import EVENTS, find_logs, is_likely
 from autograder.checks.logs.decoys import is_of_others
 from autograder.checks.logs.entries import Entry
 from autograder.checks.logs.events import is_events
-from autograder.checks.logs.found import Oddity, Refused, TrainingLog
+from autograder.checks.logs.found import Evaluation, Oddity, Refused, TrainingLog
 from autograder.checks.logs.joining import runs_of
 from autograder.checks.logs.lines import decode
 from autograder.checks.logs.parts import join_files
@@ -23,8 +23,10 @@ from autograder.checks.notebooks.tables import rows_of_html
 from autograder.loaders.notebook import load_notebook
 from autograder.loaders.problems import MIB, Malformed
 
+MOST_LONE_BYTES = 1 * MIB
 MAX_TOTAL_BYTES = 256 * MIB  # of all files together
 _PROSE = (".md", ".markdown", ".rst")
+_BEST_SO_FAR = "It tells the best accuracy so far, not each epoch's own."
 _NAMES = {"a table": "a Markdown table", "dictionaries": "dictionaries, one a line"}
 
 
@@ -34,6 +36,7 @@ class LogFiles:
 
     logs: tuple[TrainingLog, ...]
     refused: tuple[Refused, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()  # of files that tell of no training
 
 
 def read_logs(files: Mapping[str, bytes]) -> tuple[TrainingLog, ...]:
@@ -44,6 +47,7 @@ def read_logs(files: Mapping[str, bytes]) -> tuple[TrainingLog, ...]:
 def survey(files: Mapping[str, bytes]) -> LogFiles:
     """Read the candidates among ``files``; those that are no logs are passed over."""
     logs: list[TrainingLog] = []
+    evaluations: list[Evaluation] = []
     refused: list[Refused] = []
     budget, left = Budget(), MAX_TOTAL_BYTES
     events: dict[str, dict[str, bytes]] = {}
@@ -58,16 +62,32 @@ def survey(files: Mapping[str, bytes]) -> LogFiles:
             if EVENTS.search(path) or is_events(data):
                 events.setdefault(group_of(path), {})[path] = data
             else:
-                logs += _parse(data, path, budget)
+                found = _parse(data, path, budget)
+                logs += found
+                evaluations += [] if found else _lone(data, path)
         except Malformed as problem:
-            if not path.endswith(".ipynb"):
+            if not path.endswith(".ipynb") and is_likely(path):
                 refused.append(Refused(path, problem.student_text))
     for group in events.values():
         try:
             logs += _logs(entries_of_events(group), min(group), "TensorBoard's event files", Printed())
         except Malformed as problem:
             refused.append(Refused(min(group), problem.student_text))
-    return LogFiles(join_files(logs), tuple(refused))
+    return LogFiles(join_files(logs), tuple(refused), tuple(evaluations))
+
+
+def _lone(data: bytes, path: str) -> list[Evaluation]:
+    """The last accuracy of a short file that tells of an evaluation alone, such as ``main.py --evaluate``."""
+    if len(data) > MOST_LONE_BYTES or path.lower().endswith((*_PROSE, ".ipynb")):
+        return []
+    entries = read_printed(decode(data, path)).entries
+    told = [
+        (one.number / (100 if one.number > 1 else 1), entry.line)
+        for entry in entries
+        for one in entry.values
+        if one.quantity == "accuracy" and one.split != "train" and one.unit != "counts"
+    ]
+    return [Evaluation(path, *told[-1])] if told else []
 
 
 def parse_log(text: str | bytes, path: str) -> tuple[TrainingLog, ...]:
@@ -94,10 +114,20 @@ def _of_text(text: str, path: str, budget: Budget) -> list[TrainingLog]:
     printed = read_printed(text, budget)
     if path.lower().endswith(_PROSE) and is_of_others(printed):
         return []
+    found = _logs(printed.entries, path, _style(printed, text), printed)
+    if not any(one.evaluated for one in found) and "best" in text.lower():
+        printed = read_printed(text, budget, best=True)
+        again = _logs(printed.entries, path, _style(printed, text), printed)
+        if any(one.evaluated for one in again):
+            return [replace(one, notes=(*one.notes, _BEST_SO_FAR)) for one in again]
+    return found
+
+
+def _style(printed: Printed, text: str) -> str:
     style = next((style for style, _ in printed.styles.most_common()), "printed lines")
     if style == "dictionaries" and text.lstrip().startswith("{"):
         style = "JSON lines"
-    return _logs(printed.entries, path, _NAMES.get(style, style), printed)
+    return _NAMES.get(style, style)
 
 
 def _logs(entries: Iterable[Entry], path: str, form: str, printed: Printed) -> list[TrainingLog]:

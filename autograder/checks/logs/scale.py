@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from autograder.checks.logs.joining import Held, Role, Run
+from autograder.checks.logs.joining import Held, Role, Run, role_of
 from autograder.checks.notebooks.measures import Measure
 
-STANDING, HIGH_LOSS = 0.9, 4.0
+STANDING = 0.9
+HIGH_LOSS = math.log(100)  # whose network guesses one per cent right: with less, it would be a value above 1
 Key = tuple[Role, str]  # the role and the label
 
 
@@ -37,7 +38,9 @@ class Scales:
         for run in runs:
             for slot in run.slots.values():
                 for role, held in slot.values.items():
-                    self._note(role, held, slot.values)
+                    self._note(role, held.measure, slot.values)
+                for one in slot.also:
+                    self._note(role_of(one), one, slot.values)
         self.notes: list[str] = []
         self._percent = {key: self._in_percent(key, column) for key, column in self._columns.items()}
 
@@ -52,8 +55,7 @@ class Scales:
         value = 1 - value if measure.quantity == "error" else value
         return Share(round(value, 12), digit) if 0 <= value <= 1 else None
 
-    def _note(self, role: Role, held: Held, beside: dict[Role, Held]) -> None:
-        measure = held.measure
+    def _note(self, role: Role, measure: Measure, beside: dict[Role, Held]) -> None:
         if measure.quantity == "loss" or measure.unit == "counts":
             return
         column = self._columns.setdefault((role, measure.label), _Column())
@@ -105,5 +107,5 @@ def _by_loss(column: _Column) -> bool | None:
     if column.said:
         middle = judged[len(judged) // 2]
         return abs(middle - math.log(100)) < abs(middle)
-    stands = min(column.beside) > STANDING * column.beside[0] and column.beside[0] > HIGH_LOSS
+    stands = min(column.beside) > max(STANDING * column.beside[0], HIGH_LOSS)
     return stands and abs(judged[0] - math.log(100)) < abs(judged[0])

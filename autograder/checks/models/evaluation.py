@@ -20,7 +20,7 @@ import numpy as np
 
 from autograder.checks.models.judging import Judged, confusion_of, judge_scores, shares
 from autograder.checks.models.preparation import Preparation, fit_preparation, refusal
-from autograder.checks.models.running import Running, running
+from autograder.checks.models.running import Running, joined, running
 from autograder.checks.models.weigh import Weighed, weigh
 from autograder.data import HeldOut
 from autograder.outcome import CheckFailed, Evidence, LimitExceeded, SubmissionProblem
@@ -32,7 +32,11 @@ from autograder.text import quote
 TRIAL = 200  # images on which networks and preparations are told apart
 _TRIAL_SHARE = 0.25  # of the time
 _CLEARLY = 0.02  # by how much of the trial the box's own way must be better to be taken
-_CHUNK = 512  # images that are prepared at once
+_CHUNK = 512  # images that are prepared at once, ...
+_CHUNK_BYTES = (
+    64 << 20
+)  # ... or fewer: what an image is prepared to is a student's, and may be as large as a wall
+_MOST_CHANNELS = 4  # that one channel is repeated to
 _MOST_REASONS = 4
 
 
@@ -90,6 +94,12 @@ class _Way:
     shape: tuple[int, ...]  # of one image as the network takes it
     output: int = 0
     hits: int = -1
+
+    @property
+    def at_once(self) -> int:
+        """How many images are prepared together; they are float64 on their way, and as large twice."""
+        numbers = max(prod(self.preparation.shape), prod(self.shape), 1)
+        return min(max(_CHUNK_BYTES // (16 * numbers), 1), _CHUNK)
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
         made = self.preparation.prepare(images)
@@ -195,7 +205,8 @@ def _taken(shape: tuple[int, ...], export: Export) -> tuple[int, ...] | None:
     takes = export.takes or shape
     if shape == takes or prod(shape) == prod(takes):
         return takes
-    if len(shape) == len(takes) == 3 and shape[0] == 1 and shape[1:] == takes[1:]:
+    alike = len(shape) == len(takes) == 3 and shape[0] == 1 and shape[1:] == takes[1:]
+    if alike and takes[0] <= _MOST_CHANNELS:
         return takes  # one channel, as often as the network wants it
     return None
 
@@ -218,12 +229,12 @@ def _try_all(ways: list[_Way], work: _Work) -> _Way | None:
 
 def _try(way: _Way, work: _Work) -> None:
     assert way.export.onnx is not None
-    images, labels = way.prepare(work.held.images[work.trial]), work.held.labels[work.trial]
+    labels = work.held.labels[work.trial]
     problem: SubmissionProblem | None = None
     with running(work.room, way.export.onnx) as network:
         for output in range(network.outputs):
             try:
-                scores = network.scores(images, output)
+                scores = _scores(network, way, work, work.trial, output)
             except CheckFailed as misfit:  # another output than that of the scores
                 problem = problem or misfit
                 continue
@@ -271,8 +282,15 @@ def _count(way: _Way, work: _Work, limit: int | None, stop: Callable[[int, int],
 
 
 def _judge(network: Running, way: _Way, work: _Work, part: np.ndarray) -> Judged:
-    scores = network.scores(way.prepare(work.held.images[part]), way.output)
+    scores = _scores(network, way, work, part, way.output)
     return judge_scores(scores, work.held.labels[part])
+
+
+def _scores(network: Running, way: _Way, work: _Work, part: np.ndarray, output: int) -> np.ndarray:
+    """Prepared and asked in pieces, each no larger than memory allows."""
+    starts = range(0, len(part), way.at_once)
+    pieces = (part[start : start + way.at_once] for start in starts)
+    return joined([network.scores(way.prepare(work.held.images[piece]), output) for piece in pieces])
 
 
 def _right(parts: list[Judged]) -> int:

@@ -22,7 +22,9 @@ from autograder.checks.models.values import Axis, Shape, Value, broadcast, merge
 from autograder.sandbox.exported import Reported
 
 _BATCH = 2  # where it is free: one image would let the batch pass for an axis that can be squeezed
-_MOST_INPUTS = 256  # layers that one gets the results of
+_MOST_INPUTS = 100  # layers that one gets the results of
+_MOST_AXES = 16  # a value with more is no image; a file may give it a million
+_MOST_NUMBERS = 1_000_000  # of all that is worked out for shapes together
 _LEAVES = ("Pool", "Conv", "Linear", "Norm", "Identity", "Dropout", "Sequential")  # kinds that are one layer
 
 
@@ -50,10 +52,12 @@ class _Following:
         self._joins: list[Layer] = []
         self._unknown: list[str] = []
         self._taken: set[str] = set()
+        self._left = _MOST_NUMBERS
         for name, source in graph.sources.items():
-            self._values[name] = Value(shape=source.shape, numbers=source.array(), weights=True)
+            self._values[name] = _few(Value(shape=source.shape, numbers=source.array(), weights=True))
         for name, shape in graph.inputs.items():
-            self._values[name] = _image((shape[0] or _BATCH, *shape[1:]) if shape else shape)
+            few = shape if len(shape) <= _MOST_AXES else ()
+            self._values[name] = _image((few[0] or _BATCH, *few[1:]) if few else few)
 
     def follow(self, living: Living) -> Followed:
         for node in self._graph.nodes:
@@ -66,8 +70,7 @@ class _Following:
                 # Settings that contradict the shapes: the file is a student's, and it won't run either.
                 self._unknown.append(node.op)
                 made = Value(image=any(value.image for value in given))
-            for name in node.outputs:
-                self._values[name] = made
+            self._values |= dict.fromkeys(node.outputs, _few(made))
         answers = [self._values.get(name, Value()) for name in self._graph.outputs]
         answer = max(answers, key=lambda value: value.depth, default=Value())
         unknown = tuple(dict.fromkeys(self._unknown))
@@ -89,7 +92,9 @@ class _Following:
             image=True,
             raw=raw,
             depth=max(one.depth for one in image),
-            layers=tuple(sorted({at for one in image for at in one.layers})[:_MOST_INPUTS]),
+            layers=tuple(
+                sorted({at for layers in {one.layers for one in image} for at in layers})[:_MOST_INPUTS]
+            ),
         )
         if node.op in ACTIVATIONS | NORMALISATIONS and not (node.op.endswith("Softmax") and value.raw):
             return self._plain_layer(node, value)
@@ -99,7 +104,8 @@ class _Following:
 
     def _aside(self, node: Node, given: Sequence[Value]) -> Value:
         """What doesn't depend on the image: numbers for shapes, or weights on their way."""
-        numbers = fold(node, [value.numbers for value in given])
+        numbers = fold(node, [value.numbers for value in given]) if self._left > 0 else None
+        self._left -= 0 if numbers is None else numbers.size
         if node.op == "Shape" and given and given[0].shape is not None:
             return self._shape_of(node, given[0])
         if numbers is not None:
@@ -227,6 +233,13 @@ def _image(shape: Shape) -> Value:
         places = tuple(range(1, len(shape) - 1)) if last else tuple(range(2, len(shape)))
     axes = tuple(Axis(shape[place]) for place in places)
     return Value(shape=shape, axes=axes, places=places, image=True, raw=True)
+
+
+def _few(value: Value) -> Value:
+    """The value, without a shape that no network has."""
+    if value.shape is None or len(value.shape) <= _MOST_AXES:
+        return value
+    return replace(value, shape=None, numbers=None, axes=(), places=(), before=None)
 
 
 def _elements(shape: Shape | None) -> int:

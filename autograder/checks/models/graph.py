@@ -7,8 +7,8 @@ list as all else. Nothing is copied for that: a tensor in a function that is cal
 
 from __future__ import annotations
 
-import ast
 import hashlib
+import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FLOATS = frozenset((1, 10, 11, 16))  # float, float16, double, bfloat16
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where the exporter notes the path of the module
 _SCOPES_CHARS = 2_000
+_QUOTED = re.compile(r"'[^'\\]*'|\"[^\"\\]*\"")  # no parser of Python's: a file may have thousands of these
 _NAME_CHARS = 120
 _SMALL = 4_096  # numbers of a tensor that may be read as a shape, as axes and the like
 # Lists in attributes that no operation of ONNX's own uses for anything but settings.
@@ -291,12 +292,10 @@ def _attributes(
 def _module(node: onnx.NodeProto) -> str:
     for one in node.metadata_props:
         if one.key == _SCOPES and len(one.value) <= _SCOPES_CHARS:
-            try:
-                scopes = ast.literal_eval(one.value)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                return ""
-            if isinstance(scopes, list) and len(scopes) > 1 and isinstance(scopes[-2], str):
-                return "" if scopes[-2].startswith("_empty_nn") else _shown(scopes[-2])
+            scopes = _QUOTED.findall(one.value)
+            if len(scopes) > 1:
+                module = scopes[-2][1:-1]
+                return "" if module.startswith("_empty_nn") else _shown(module)
     return ""
 
 

@@ -59,7 +59,7 @@ class Living:
 
     uses: Mapping[str, Use]
     nodes: tuple[Node, ...]
-    measured: tuple[str, ...]  # values of which the *shape* is computed with
+    measured: frozenset[str]  # values of which the *shape* is computed with
 
     def of(self, name: str) -> Use:
         return self.uses.get(name, Use.NONE)
@@ -68,24 +68,30 @@ class Living:
 def trace(graph: Graph) -> Living:
     """Backwards from the outputs."""
     uses: dict[str, Use] = dict.fromkeys(graph.outputs, Use.DATA)
-    nodes, measured = [], []
+    nodes: list[Node] = []
+    measured: set[str] = set()
     for node in reversed(graph.nodes):
         use = max((uses.get(name, Use.NONE) for name in node.outputs), default=Use.NONE)
-        if use is Use.NONE:
+        sized = not measured.isdisjoint(node.outputs)
+        if use is Use.NONE and not sized:
             continue
         if use is Use.DATA:
             nodes.append(node)
             if node.op in ("Shape", "Size"):
-                measured.append(node.inputs[0])
+                measured.add(node.input(0))
         for position, name in enumerate(node.inputs):
             passed = _passed(node, position, use)
+            if sized and position in _SHAPES.get(node.op, ()):
+                passed = Use.DATA  # the length that it sets is a number of the computation
+            elif sized:
+                measured.add(name)
             if name and passed > uses.get(name, Use.NONE):
                 uses[name] = passed
-    return Living(uses, tuple(reversed(nodes)), tuple(measured))
+    return Living(uses, tuple(reversed(nodes)), frozenset(measured))
 
 
 def _passed(node: Node, position: int, use: Use) -> Use:
-    if position in _OUTSIDE.get(node.op, ()):
+    if use is Use.NONE or position in _OUTSIDE.get(node.op, ()):
         return Use.NONE
     if position in _SHAPES.get(node.op, ()):
         return Use.SHAPE

@@ -18,6 +18,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from autograder.checks.models.crumbs import (
+    MOST_WRITTEN,
+    drawn,
+    statistics_beyond,
+    wiring_beyond,
+    written,
+)
 from autograder.checks.models.graph import Graph, Source, read_graph
 from autograder.checks.models.living import RANDOM, Living, Use, trace
 from autograder.checks.models.names import Names
@@ -39,6 +46,7 @@ MOST_CONSTANTS = 64
 # A shape has at most eight axes; a Pad or a Slice has two numbers for each, a Split one for each part.
 _MOST_OF_A_SHAPE = 64
 _MOST_LISTED = 8
+_MANY_OPERATIONS = 1_000  # to be told people: a ResNet-152 has some 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class Weighed:
             f"BatchNorm statistics: {self.statistics:,}; other constants: {self.constants:,}; "
             f"every number together: {self.honest:,}",
         ]
+        if len(self.living.nodes) > _MANY_OPERATIONS:
+            lines.append(f"operations in the graph: {len(self.living.nodes):,}")
         if self.said is not None:
             agrees = "as counted" if self.said == self.learned else "not what the graph holds"
             lines.append(f"your parameters() says {self.said:,}: {agrees}")
@@ -133,12 +143,14 @@ class _Scales:
         self._crumbs: list[Source] = []
         self._learned: list[Source] = []
         self._statistics: list[Source] = []
+        self._beyond = 0  # statistics that can be none
 
     def weigh(self, model: onnx.ModelProto) -> Weighed:
         for source, use in self._sources():
             self._put(source, use)
         constants = self._weigh_crumbs()
         self._random()
+        self._too_many()
         again = {one.key for one in self._names.copies(self._learned)}
         hidden = sum(one.numel for one in self._hidden)
         reported = self._export.reported
@@ -149,7 +161,7 @@ class _Scales:
             graph=self._graph,
             living=self._living,
             learned=sum(one.numel for one in self._learned if one.key not in again) + hidden,
-            statistics=sum(one.numel for one in self._statistics),
+            statistics=sum(one.numel for one in self._statistics) - self._beyond,
             constants=constants,
             hidden=tuple(self._hidden),
             frozen=tuple(self._frozen()),
@@ -206,22 +218,33 @@ class _Scales:
             measured = self._graph.sources.get(name)
             if measured is not None:  # its lengths are numbers that the network computes with
                 different.update(repr(float(length)).encode() for length in measured.shape)
-        if len(different) <= MOST_CONSTANTS:
+        most = written(self._crumbs, information)
+        if most <= MOST_WRITTEN and len(different) <= MOST_CONSTANTS:
             return len(different)
+        most = max(most, len(different))
         role = "in small constants, more than a network's code has"
-        self._hidden.append(WeighedTensor("small constants", (len(different),), len(different), role))
+        self._hidden.append(WeighedTensor("small constants", (most,), most, role))
         return 0
+
+    def _too_many(self) -> None:
+        """What no single tensor shows: numbers in the wiring, and a table that is called statistics."""
+        learned = sum(one.numel for one in self._learned)
+        self._beyond = statistics_beyond(self._graph, self._living, self._statistics, learned)
+        if self._beyond:
+            role = "called statistics of a BatchNorm, and more than its layers have, or of no images"
+            self._hidden.append(WeighedTensor("statistics", (self._beyond,), self._beyond, role))
+        wires = wiring_beyond(self._graph, self._living, (*self._learned, *self._statistics))
+        if wires:
+            role = "in the wiring: which of many operations takes what, more than so many weights need"
+            self._hidden.append(WeighedTensor("wiring", (wires,), wires, role))
 
     def _random(self) -> None:
         """Numbers that an operation draws from a seed are weights that nobody stored."""
         for node in self._living.nodes:
             if node.op in RANDOM:
-                shape = node.ints("shape")
-                self._hidden.append(
-                    WeighedTensor(
-                        node.module or node.op, shape, prod(shape), f"drawn by chance with {node.op}"
-                    )
-                )
+                shape = drawn(self._graph, node)
+                role = f"drawn by chance with {node.op}"
+                self._hidden.append(WeighedTensor(node.module or node.op, shape, prod(shape), role))
 
     def _frozen(self) -> Iterator[WeighedTensor]:
         for source in self._learned:
@@ -236,7 +259,7 @@ class _Scales:
                     key = self._graph.sources[name].key
                     readers[key] = readers.get(key, 0) + 1
         for source in self._learned:
-            role = self._names.tie(source, self._learned)
+            role = self._names.tie(source)
             if not role and readers.get(source.key, 0) > 1:
                 role = f"used {readers[source.key]} times, counted once"
             if role:
