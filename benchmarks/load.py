@@ -26,6 +26,7 @@ from autograder.document import ResultsDocument
 from autograder.grading import PAGE
 from autograder.results import RESULTS
 from autograder.sandbox.choose import BACKENDS
+from autograder.staff_files import READING
 from benchmarks.crowd import Entry, Kind, draw, hand_in, quicker_grader
 from benchmarks.figures import spread, table
 from benchmarks.flatness import LAPS, Sample, growth, look_at, unsteady
@@ -123,7 +124,7 @@ def judge(entry: Entry, results: Path) -> list[str]:
         ]
         said = "\n".join(ended)[:_LAST_WORDS]
         found.append(f"{entry.source.name}: {document.score:g} points, not {entry.kind.score:g}\n{said}")
-    if unexpected := {left.name for left in results.iterdir()} - {RESULTS, PAGE}:
+    if unexpected := {left.name for left in results.iterdir()} - {RESULTS, PAGE, READING}:
         found.append(f"{entry.source.name}: {sorted(unexpected)} beside its results")
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder import grading
+from autograder import boxes as kinds
 from autograder.assignment import Limits, load_assignment
 from autograder.boxes import Mode, open_backend
 from autograder.outcome import EnvironmentFault
@@ -53,7 +53,7 @@ def shooting(request: pytest.FixtureRequest, records: Records) -> Iterator[Range
         boxes = folder / "boxes"
         with pytest.MonkeyPatch.context() as patch, plant(folder / "range") as planted:
             patch.setattr(tempfile, "tempdir", str(boxes))
-            patch.setattr(grading, "Submission", ListeningSubmission)
+            patch.setattr(kinds, "Submission", ListeningSubmission)
             assignment = load_assignment(Path(planted.known.grader))
             limits = Limits.model_validate(
                 assignment.limits.model_dump() | LIMITS | SLOW_TO_START.get(name, {})

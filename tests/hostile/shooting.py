@@ -14,6 +14,7 @@ from autograder.assignment import Assignment, Limits
 from autograder.document import ResultsDocument, TestEntry
 from autograder.grading import PAGE, Faulted, Graded, grade
 from autograder.results import RESULTS
+from autograder.staff_files import READING
 from autograder.verdicts import message_of
 from fixtures.hostile import Attack, build
 from tests.contract import problems
@@ -24,6 +25,7 @@ from tests.hostile.spying import ListeningSubmission, SpyingBackend
 GRACE_S = 10.0  # past the run's own limit, for the results to be written
 INVISIBLE = {"Cc", "Cf", "Cs", "Co"}  # control, direction, lone surrogates, private use
 LIVE_HTML = ("<script>alert", "<img src=x", "<svg onload")  # what the attacks write
+OURS = frozenset({RESULTS, PAGE, READING})  # what a grading writes
 EMPTY = Attack(name="empty", title="Empty functions", why="What an attack must not surpass.", line=[1])
 
 
@@ -108,7 +110,7 @@ class Range:
         page = (self._results / PAGE).read_text(encoding="utf-8")
         live = (f"<b>{self.planted.known.mark}", *LIVE_HTML)
         found += [f"the report holds the submission's HTML: {tag!r}" for tag in live if tag in page]
-        unexpected = {path.name for path in self._results.iterdir()} - {RESULTS, PAGE}
+        unexpected = {path.name for path in self._results.iterdir()} - OURS
         found += [f"{name!r} lies beside the results" for name in sorted(unexpected)]
         return found + list(_published(self._results / RESULTS, page, attack))
 
@@ -181,5 +183,5 @@ def _passed(test: TestEntry) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    for name in (RESULTS, PAGE, "fault.txt"):
+    for name in (*OURS, "fault.txt"):
         (folder / name).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder import grading
+from autograder import boxes as kinds
 from autograder.assignment import Limits, load_assignment
 from autograder.boxes import box_spec
 from autograder.sandbox.backend import remove_folder
@@ -36,7 +36,7 @@ def unfenced() -> Iterator[Range]:
     (folder / "boxes").mkdir()
     with pytest.MonkeyPatch.context() as patch, plant(folder / "range") as planted:
         patch.setattr(tempfile, "tempdir", str(folder / "boxes"))
-        patch.setattr(grading, "Submission", ListeningSubmission)
+        patch.setattr(kinds, "Submission", ListeningSubmission)
         assignment = load_assignment(Path(planted.known.grader))
         limits = Limits.model_validate(assignment.limits.model_dump() | LIMITS | PATIENT)
         backend = Unconfined(box_spec(assignment, limits))
