@@ -90,7 +90,7 @@ def test_results_that_are_wrong_or_missing_are_found(tmp_path: Path) -> None:
     assert judge(entry, out) == []
 
     better = Entry(draw(1, "privdrop", only=["half_only_forward"])[0], entry.source)
-    assert "4 points, not 2" in judge(better, out)[0]
+    assert "10 points, not 8" in judge(better, out)[0]
 
     (out / PARTIAL).touch()
     assert PARTIAL in judge(entry, out)[0]

@@ -413,6 +413,7 @@ def test_a_daemon_is_gone_with_its_scene(privdrop: Watched, tmp_path: Path) -> N
 
 def test_killing_everybody_kills_nobody_else(privdrop: Watched, tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "9"]) as bystander, opened(privdrop, tmp_path, SOURCE) as module:
+        module.load()  # which starts the fork server, where this is the first test to need it
         server = privdrop.fork_server_pid
         with module.scene() as scene:
             scene.call("fork_many", 2)
