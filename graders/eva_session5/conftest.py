@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from autograder.checks.models.preparation import make_probes
 from autograder.checks.notebooks.integrity import Finding
 from autograder.checks.step_accuracy import Counting, StepAccuracy, against, count_last_epochs, printed_epochs
 from autograder.checks.step_facts import StepWork, fields_beside, steps_in, texts_beside
@@ -71,12 +72,9 @@ def held(assignment: Assignment) -> HeldOut:
 
 
 @pytest.fixture(scope="session")
-def probes(public: bool, seed: int, request: pytest.FixtureRequest) -> np.ndarray:
-    """Test images that tell how a notebook prepares them; none in a student's check, which runs nothing."""
-    if public:
-        return np.zeros((1, 28, 28), dtype=np.uint8)
-    held: HeldOut = request.getfixturevalue("held")
-    return held.images[np.random.default_rng(seed).permutation(len(held.images))[:PROBES]]
+def probes(seed: int) -> np.ndarray:
+    """Images that tell how a notebook prepares them: noise, since the hidden test images stay hidden."""
+    return make_probes((28, 28), seed, PROBES)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autograder.checks.notebooks.prose import Block, read_text
+from autograder.checks.notebooks.prose import read_text
 from autograder.outcome import CheckFailed
 from autograder.text import clean, quote
 
@@ -259,8 +259,3 @@ def require_agreement(
         f"{100 * top1:.3f} %.",
         hint="Correct the README, or hand in the log of the run that it is about.",
     )
-
-
-def table_blocks(text: str) -> tuple[Block, ...]:
-    """The rows of the text's tables."""
-    return tuple(block for block in read_text(text).blocks if block.kind == "table")
