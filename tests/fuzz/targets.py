@@ -20,6 +20,8 @@ import numpy as np
 
 from autograder.checks.logs.events import scalars_of
 from autograder.checks.logs.reading import parse_log
+from autograder.checks.predictions.form import Form, Ids
+from autograder.checks.predictions.reading import read_predictions
 from autograder.loaders.arrays import ArrayLimits, load_npy, load_npz
 from autograder.loaders.jsonfile import JsonLimits, load_json
 from autograder.loaders.network import NetworkLimits, load_network
@@ -28,6 +30,7 @@ from autograder.loaders.picture import PictureLimits, load_picture
 from autograder.loaders.problems import Malformed
 from autograder.loaders.table import TableLimits, load_table
 from autograder.loaders.tensors import TensorLimits, load_tensors
+from autograder.outcome import CheckFailed
 from autograder.sandbox import wire
 from fixtures.imagenet_scratch import logs
 from fixtures.imagenet_scratch.curves import curve
@@ -39,6 +42,7 @@ JSON = JsonLimits(max_bytes=64 * KIB, max_depth=8, max_values=200, max_text=500,
 TENSORS = TensorLimits(max_bytes=64 * KIB, max_header_bytes=16 * KIB, max_tensors=10)
 ARRAYS = ArrayLimits(max_bytes=64 * KIB, max_arrays=5, max_header_bytes=KIB)
 TABLE = TableLimits(max_bytes=64 * KIB, max_line_bytes=300, max_rows=50, max_columns=20)
+PREDICTIONS = Form(Ids.numbered(2), (("cat",), ("dog", "hound")), probabilities=True, max_bytes=64 * KIB)
 PICTURE = PictureLimits(max_bytes=64 * KIB, max_pixels=10_000, max_side=500, max_chunks=30, max_scans=10)
 NETWORK = NetworkLimits(max_bytes=64 * KIB, max_fields=2_000, max_depth=20, max_nodes=100)
 NOTEBOOK = NotebookLimits(
@@ -120,6 +124,21 @@ def check_table(data: bytes) -> object:
     for _, fields in rows:
         "".join(fields).encode()
     return rows
+
+
+def check_predictions(data: bytes) -> object:
+    try:
+        read = read_predictions(data, "x.csv", PREDICTIONS)
+    except Malformed:
+        raise
+    except CheckFailed as problem:  # its defects, line by line
+        told = problem.student_text
+        assert told.replace("\n", "").isprintable()
+        assert len(told) < 4_000
+        raise Malformed("x.csv", "has defects") from problem
+    assert all(0 <= label < 2 for label in read.labels)
+    assert read.probabilities is None or np.allclose(read.probabilities.sum(axis=1), 1)
+    return read
 
 
 def check_picture(data: bytes) -> object:
@@ -267,6 +286,16 @@ TARGETS = {
     "table": Target(
         check_table,
         (b"image_id,label\n0,3\n1,4\n", b'\xef\xbb\xbfa;"b\r\nc"\r\n\r\n"d""e",\xc3\xa9\r\n', b"a\rb\r"),
+        as_they_are,
+    ),
+    "predictions": Target(
+        check_predictions,
+        (
+            b"image_id,label\n0,1\n1,0\n",
+            b'\xef\xbb\xbflabel,Image ID\r\nhound,"1"\r\n\r\n CAT ,0\r\n',
+            b"image_id,prob_cat,prob_dog\n1,0.25,0.75\n0,1,0",
+            b"image_id,label\n1,3.0\n1,tensor(1)\n=1,\n0,nan\nx.png,[0]\n",
+        ),
         as_they_are,
     ),
     "picture": Target(

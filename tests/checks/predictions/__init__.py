@@ -1,0 +1,1 @@
+"""Predictions: reading, scoring, what they look like."""
