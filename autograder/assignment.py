@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from autograder.challenge.prepared import prepared_parts
 from autograder.manifest import (
     MANIFEST,
     Assignment,
@@ -25,6 +26,8 @@ from autograder.manifest import (
 from autograder.manifest_errors import explain, meant
 from autograder.outcome import ManifestFault, UsageError
 from autograder.points import share_points, ungraded
+
+WHY_WAITING = "The challenge is not scored on this machine. The course staff will do it."
 
 __all__ = [
     "MANIFEST",
@@ -62,7 +65,26 @@ def load_assignment(folder: Path) -> Assignment:
         Manifest.model_validate(fields)  # by itself first: name and folder are no keys of the file
     except ValidationError as error:
         raise ManifestFault(explain(error, Manifest, fields, text, shown), remedy=remedy) from error
-    return Assignment.model_validate({**fields, "name": folder.resolve().name, "folder": folder.resolve()})
+    found = Assignment.model_validate({**fields, "name": folder.resolve().name, "folder": folder.resolve()})
+    return _with_what_waits(found)
+
+
+def _with_what_waits(assignment: Assignment) -> Assignment:
+    """Without the answers of its challenge, or the staff's model to beat, some questions can't be graded."""
+    spec = assignment.challenge
+    if spec is None:
+        return assignment
+    prepared = prepared_parts(assignment.folder)
+    waiting = [
+        *(spec.questions if not prepared.answers else ()),
+        *(spec.staff_questions if not prepared.staff else ()),
+    ]
+    told = {"graded": False, "why_not_graded": WHY_WAITING}
+    questions = [
+        question.model_copy(update=told) if question.number in waiting and question.graded else question
+        for question in assignment.questions
+    ]
+    return assignment.model_copy(update={"questions": questions, "waiting": tuple(waiting)})
 
 
 def list_assignments(root: Path) -> list[Assignment]:

@@ -11,11 +11,12 @@ import importlib.util
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from autograder.assignment import MANIFEST, Assignment
+from autograder.challenge.prepared import FILE, FOLDER
 from autograder.environments import REQUIREMENTS
 from autograder.handed_in import public_seed
 from autograder.outcome import GraderFault
@@ -43,7 +44,7 @@ def gradescope_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
             _add(archive, home / name, name)
         for folder in (*ENGINE, REFERENCE):
             _add_folder(archive, home / folder, folder)
-        _add_folder(archive, assignment.folder, f"graders/{assignment.name}")
+        _add_folder(archive, assignment.folder, f"graders/{assignment.name}", _goes_to_gradescope)
         _add_folder(archive, home / DATA, DATA)
     return target
 
@@ -62,7 +63,7 @@ def public_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
         for folder in ENGINE:
             _add_folder(archive, home / folder, folder)
         _write(archive, f"{grader}/{MANIFEST}", _without_seed(assignment).encode())
-        for name in (*assignment.public_tests, *_requirements(assignment)):
+        for name in (*assignment.public_tests, *_requirements(assignment), *_image_ids(assignment)):
             _add(archive, assignment.folder / name, f"{grader}/{name}")
         packs = Path(scratch) / PUBLIC_FOLDER
         packs.mkdir()
@@ -74,6 +75,16 @@ def public_bundle(assignment: Assignment, home: Path, target: Path) -> Path:
 def _requirements(assignment: Assignment) -> list[str]:
     """The packages that students need too, if the assignment names them."""
     return [REQUIREMENTS] if (assignment.folder / REQUIREMENTS).exists() else []
+
+
+def _image_ids(assignment: Assignment) -> list[str]:
+    """The list of the challenge's images, which a file of predictions is held against."""
+    return [assignment.challenge.ids] if assignment.challenge is not None and assignment.challenge.ids else []
+
+
+def _goes_to_gradescope(path: PurePosixPath) -> bool:
+    """Of a challenge the answers alone: the standings hold people's names."""
+    return path.parts[0] != FOLDER or path.parts == (FOLDER, FILE)
 
 
 def _without_seed(assignment: Assignment) -> str:
@@ -117,9 +128,16 @@ def _zip(target: Path) -> Iterator[zipfile.ZipFile]:
         partial.unlink(missing_ok=True)
 
 
-def _add_folder(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
+def _add_folder(
+    archive: zipfile.ZipFile,
+    folder: Path,
+    name: str,
+    belongs: Callable[[PurePosixPath], bool] = lambda _path: True,
+) -> None:
     for path in _files(folder):
-        _add(archive, path, f"{name}/{path.relative_to(folder).as_posix()}")
+        inside = path.relative_to(folder).as_posix()
+        if belongs(PurePosixPath(inside)):
+            _add(archive, path, f"{name}/{inside}")
 
 
 def _files(folder: Path) -> Iterator[Path]:

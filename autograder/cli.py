@@ -9,9 +9,11 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,7 +22,13 @@ from rich.text import Text
 
 from autograder.assignment import Assignment, find_assignment, list_assignments
 from autograder.boxes import SANDBOX_VARIABLE, Mode, open_backend
-from autograder.gradescope import Folders, points_warning, read_metadata, the_assignment
+from autograder.gradescope import (
+    Folders,
+    challenge_warnings,
+    points_warning,
+    read_metadata,
+    the_assignment,
+)
 from autograder.grading import PAGE, Faulted, Graded, as_fault, forget_earlier, grade
 from autograder.outcome import Fault, UsageError
 from autograder.sandbox.backend import Backend
@@ -28,6 +36,9 @@ from autograder.sandbox.choose import AUTO, NAMES, NONE
 from autograder.staff_files import READING
 from autograder.streams import make_tolerant
 from autograder.text import clean, one_line
+
+if TYPE_CHECKING:
+    from autograder.challenge.entering import Entering
 
 HOME = Path(__file__).resolve().parents[1]
 GRADERS = HOME / "graders"
@@ -59,6 +70,10 @@ Sandbox = Annotated[
     str,
     typer.Option(help=f"What student code runs in: {', '.join(NAMES)}; else {SANDBOX_VARIABLE}, or auto."),
 ]
+StoreUrl = Annotated[
+    str,
+    typer.Option(help="Where the standings are kept: a file, or a database's URL; else AUTOGRADER_STORE."),
+]
 Out = Annotated[Path | None, typer.Option(help="Where the results go; otherwise ./results/NAME.")]
 
 
@@ -81,19 +96,21 @@ def _on_gradescope(folders: Folders) -> None:
     """Grade the submission in the container; what is printed here only staff can see."""
     forget_earlier(folders.results)
     assignment = the_assignment(GRADERS)
+    metadata = read_metadata(folders.metadata)
     try:
-        graded = grade(assignment, folders.submission, folders.results)
+        graded = grade(assignment, folders.submission, folders.results, history=metadata.history)
     except Faulted as faulted:
         print(faulted.trace)  # the container and its files go; what was printed stays
         raise
     print(f"{assignment.title}: {graded.document.score:g} points")
-    for line in filter(None, [*graded.warnings, points_warning(assignment, read_metadata(folders.metadata))]):
+    warnings = [*graded.warnings, points_warning(assignment, metadata)]
+    for line in filter(None, [*warnings, *challenge_warnings(assignment, metadata)]):
         print(f"Warning: {line}")
     print(graded.staff_text)
 
 
 @app.command("grade")
-def grade_command(
+def grade_command(  # noqa: PLR0913, PLR0917  (each is an option of its own)
     assignment: AssignmentName,
     submissions: Submissions,
     out: Out = None,
@@ -101,13 +118,31 @@ def grade_command(
     without_protection: Annotated[
         bool, typer.Option("--without-protection", help="With --sandbox none: yes, I mean it.")
     ] = False,
+    team: Annotated[str | None, typer.Option(help="Enter it to the challenge, as this team's.")] = None,
+    enter: Annotated[
+        bool, typer.Option("--enter", help="Enter each to the challenge, as the team that it is named after.")
+    ] = False,
+    at: Annotated[str, typer.Option(help="When it was handed in, such as 2026-11-22T14:05Z; else now.")] = "",
+    store: StoreUrl = "",
 ) -> None:
     """Grade submissions with every test, in a sandbox."""
     if without_protection and sandbox != NONE:
         raise UsageError(f"--without-protection goes with --sandbox none, not with {sandbox or AUTO!r}.")
     found = _assignment(assignment, submissions, out)
+    entering: Entering | None = None
+    if team is not None or enter:
+        from autograder.challenge.entering import entering_of  # noqa: PLC0415  (most gradings are no entries)
+
+        try:
+            entering = entering_of(found, submissions, team=team, at=at, store=store)
+        except (Fault, UsageError):  # nothing will be graded: then no earlier score may stand for it
+            for target in _targets(submissions, out):
+                forget_earlier(target)
+            raise
+    elif at or store:
+        raise UsageError("--at and --store go with --team or --enter: without them, nothing is entered.")
     opening = open_backend(found, Mode.GRADE, sandbox=sandbox, unprotected=without_protection)
-    _grade_all(found, submissions, out, Mode.GRADE, opening)
+    _grade_all(found, submissions, out, Mode.GRADE, opening, entering)
 
 
 @app.command()
@@ -117,12 +152,13 @@ def check(assignment: AssignmentName, submission: Path, out: Out = None, sandbox
     _grade_all(found, [submission], out, Mode.CHECK, open_backend(found, Mode.CHECK, sandbox=sandbox))
 
 
-def _grade_all(
+def _grade_all(  # noqa: PLR0913, PLR0917  (what a command line says)
     assignment: Assignment,
     submissions: list[Path],
     out: Path | None,
     mode: Mode,
     opening: AbstractContextManager[Backend],
+    entering: Entering | None = None,
 ) -> None:
     from autograder import report  # noqa: PLC0415  (jinja2 is no business of `list`)
 
@@ -135,16 +171,24 @@ def _grade_all(
     for target in targets:  # first of all: should the sandbox not start, no earlier score must stand there
         forget_earlier(target)
     broken: list[str] = []
+    unfit: list[str] = []
     sheets: list[Path] = []
     with opening as backend:
         for submission, target in zip(submissions, targets, strict=True):
             if len(submissions) > 1:
                 out_console.rule(Text(one_line(submission.name)))
             try:
-                graded = grade(assignment, submission, target, mode=mode, backend=backend)
-            except Faulted as faulted:
-                _say_fault(faulted)
+                one = partial(grade, assignment, submission, target, mode=mode, backend=backend)
+                graded = one() if entering is None else _entered(entering, submission, target, one)
+            except (Faulted, Fault) as fault:
+                _say_fault(fault) if isinstance(fault, Faulted) else _say_one(fault)
                 broken.append(one_line(submission.name))  # the others' are graded all the same
+                continue
+            except UsageError as refused:  # it can't be entered, and the others can
+                if len(submissions) == 1:
+                    raise
+                err_console.print(Text(f"run_autograder: {clean(str(refused))}"))
+                unfit.append(one_line(submission.name))
                 continue
             report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
             _tell_staff(graded, mode)
@@ -154,10 +198,23 @@ def _grade_all(
         out_console.print(Text("Reading sheets:"))
         for sheet in sheets:
             out_console.print(Text(clean(str(sheet))))
-    if broken:
-        if len(submissions) > 1:
-            err_console.print(Text(f"Not graded, and to be graded again: {', '.join(broken)}"))
-        raise typer.Exit(FAULT)
+    if unfit:
+        err_console.print(Text(f"Not entered, and without a score: {', '.join(unfit)}"))
+    if broken and len(submissions) > 1:
+        err_console.print(Text(f"Not graded, and to be graded again: {', '.join(broken)}"))
+    if broken or unfit:
+        raise typer.Exit(FAULT if broken else USAGE)
+
+
+def _entered(entering: Entering, submission: Path, target: Path, one: Callable[..., Graded]) -> Graded:
+    """Grade it and keep it as an entry. Where it can't be kept, or that is broken off, no score stands."""
+    try:
+        return entering.enter(submission, one)
+    except Faulted:
+        raise  # there is no score, and what stands there says why
+    except BaseException:
+        forget_earlier(target)
+        raise
 
 
 def _assignment(name: str, submissions: list[Path], out: Path | None) -> Assignment:
@@ -291,6 +348,49 @@ def _asked_for() -> dict[str, list[str]]:
         for name, spec in found.items()
         if spec is not None and spec.datasets and spec.mode != "stored"
     }
+
+
+@app.command()
+def challenge(
+    assignment: AssignmentName,
+    answers: Annotated[
+        str, typer.Option(help="A CSV in the form of a submission, or a data set such as cifar10.")
+    ] = "",
+    staff: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: predictions of a model of the staff's; or several.")
+    ] = None,
+) -> None:
+    """Prepare an assignment's challenge: the answers, their split, the staff's models; or show it."""
+    from autograder.challenge.preparing import prepare_challenge  # noqa: PLC0415  (slow to import)
+
+    told = prepare_challenge(find_assignment(assignment, GRADERS), answers, staff or [])
+    out_console.print(Text(told))
+
+
+@app.command()
+def leaderboard(  # noqa: PLR0913, PLR0917  (each is an option of its own)
+    assignment: AssignmentName,
+    view: Annotated[str, typer.Option(help="public, private (for staff), or final.")] = "public",
+    store: StoreUrl = "",
+    freeze: Annotated[
+        str, typer.Option(help="Entries after this moment don't count; else the deadline.")
+    ] = "",
+    csv: Annotated[Path | None, typer.Option(help="Write it as CSV, too.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it as one page, too.")] = None,
+) -> None:
+    """Show the standings of an assignment's challenge."""
+    from autograder.challenge.entering import moment  # noqa: PLC0415  (slow to import)
+    from autograder.leaderboard.command import show  # noqa: PLC0415  (likewise)
+
+    show(
+        find_assignment(assignment, GRADERS),
+        store_url=store,
+        view=view,
+        freeze=moment(freeze) if freeze else None,
+        csv=csv,
+        html=html,
+        console=out_console,
+    )
 
 
 @app.command()

@@ -95,6 +95,9 @@ class RunExtra(_Model):
     versions: dict[Text, Text]
     sandbox: Text
     limits: dict[Text, Finite]
+    entries: Annotated[int, Field(ge=0)] | None = (
+        None  # to a challenge, scored so far: see challenge/history.py
+    )
     partial: bool  # True until the run has ended well: a partial document is not a grade
 
 

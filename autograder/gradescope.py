@@ -11,11 +11,14 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder.assignment import Assignment, list_assignments
+from autograder.challenge.history import History, from_metadata
 from autograder.outcome import EnvironmentFault
 
 ROOT = Path("/autograder")
+_NO_HISTORY = History()
 _METADATA_BYTES = 16 * 2**20  # earlier results of a group that handed in often are a few MiB
 
 
@@ -49,6 +52,7 @@ class Metadata:
 
     id: str = ""
     points: float | None = None  # the assignment's total on Gradescope, which it writes as text
+    history: History = _NO_HISTORY  # of the same people's submissions
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -57,10 +61,19 @@ def read_metadata(path: Path) -> Metadata:
         if path.stat().st_size > _METADATA_BYTES:
             return Metadata()
         data = json.loads(path.read_bytes())
-        points = float(data["assignment"]["total_points"])
-        return Metadata(str(data.get("id", "")), points if math.isfinite(points) else None)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return Metadata()
+    if not isinstance(data, dict):
+        return Metadata()
+    return Metadata(str(data.get("id", "")), _points(data), from_metadata(data))
+
+
+def _points(data: dict[str, Any]) -> float | None:
+    try:
+        points = float(data["assignment"]["total_points"])
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return points if math.isfinite(points) else None
 
 
 def the_assignment(graders: Path) -> Assignment:
@@ -84,3 +97,20 @@ def points_warning(assignment: Assignment, metadata: Metadata) -> str:
         f"Gradescope has this assignment at {metadata.points:g} points, the manifest at {ours:g}: set the "
         "autograder points of the assignment on Gradescope to the manifest's."
     )
+
+
+def challenge_warnings(assignment: Assignment, metadata: Metadata) -> list[str]:
+    """Sentences for staff on what keeps a challenge from working on Gradescope."""
+    warnings: list[str] = []
+    if assignment.challenge is None:
+        return warnings
+    if assignment.waiting:
+        warnings.append(
+            f"Questions {', '.join(assignment.waiting)} were not graded: prepare the challenge "
+            f"(`run_autograder challenge {assignment.name}`), then make the zip again and upload it."
+        )
+    if metadata.history.at is None:
+        warnings.append(
+            "Gradescope's metadata don't say when this was handed in, so the challenge had no limit here."
+        )
+    return warnings

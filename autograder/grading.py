@@ -22,6 +22,7 @@ from autograder import report
 from autograder.assignment import Assignment, Limits, share_points, ungraded
 from autograder.atomic import remove_file, write_file
 from autograder.boxes import Boxes, Mode, Sandboxed, box_limits, open_backend
+from autograder.challenge.history import History
 from autograder.checks.deliverables import folders_of
 from autograder.data import notes
 from autograder.document import ResultsDocument
@@ -50,6 +51,7 @@ from autograder.staff_files import doubts_as_text, remove_staff_files, write_sta
 from autograder.text import clean, quote
 
 if TYPE_CHECKING:
+    from autograder.challenge.entry import Challenge
     from autograder.handed_notebook import NotebookWork
 
 PAGE = "report.html"
@@ -62,6 +64,7 @@ ATTEMPTS = 2  # a fault is tried once more
 _TRACE_CHARS = 32_000
 _VERSIONED_IN_BOX = ("numpy", "ipython", "torch", "torchvision", "fastai")
 _VERSIONED = ("numpy", "pytest", "safetensors", "pyseccomp")
+_NO_HISTORY = History()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Graded:
     staff_text: str
     warnings: tuple[str, ...] = ()
     staff_files: tuple[str, ...] = ()
+    challenge: Challenge | None = None  # where the assignment has one
 
 
 class Faulted(Exception):
@@ -95,15 +99,19 @@ def grade(  # noqa: PLR0913  (what, from where, to where, and how: each is a cho
     mode: Mode = Mode.GRADE,
     limits: Limits | None = None,
     backend: Backend | None = None,
+    history: History = _NO_HISTORY,
 ) -> Graded:
-    """Grade one submission into the folder ``out``; raises Faulted, UsageError or KeyboardInterrupt."""
+    """Grade one submission into the folder ``out``; raises Faulted, UsageError or KeyboardInterrupt.
+
+    ``history`` is what the same people handed in before, for an assignment with a challenge.
+    """
     limits = limits or assignment.limits
     clock = RunClock(limits.run_wall_s)  # one for all attempts: the platform's limit knows of no second try
     for attempt in range(1, ATTEMPTS + 1):
         try:
             forget_earlier(out)
             with _boxes(assignment, mode, limits, backend) as opened:
-                return _Run(assignment, mode, limits, opened, out, clock).grade(submission)
+                return _Run(assignment, mode, limits, opened, out, clock, history).grade(submission)
         except (Faulted, UsageError):
             raise  # tests that broke through us were tried again already
         except Exception as error:  # whatever it is, it is ours: a submission's problems end in its results
@@ -193,11 +201,13 @@ class _Run:
     boxes: Boxes
     out: Path
     clock: RunClock
+    history: History
     store: ResultsStore | None = None
     declared: list[DeclaredTest] = field(default_factory=list)
     printed: dict[str, str] = field(default_factory=dict)
     sheet: Sheet = field(default_factory=Sheet)  # one for all attempts
     notebooks: dict[str, NotebookWork] = field(default_factory=dict)
+    challenge: Challenge | None = None  # likewise
 
     def grade(self, source: Path) -> Graded:
         scratch = run_folder("scratch")
@@ -233,10 +243,21 @@ class _Run:
             declare=lambda collected: self._declare(collected, tree, seed),
             settle=self._settle,
             wanted=wanted,
-            begin=self.sheet.begin,
+            begin=self._begin,
         )
         handed_in = HandedIn(self.assignment, tree, sandboxed)
-        fixtures = fixtures_of(self.assignment, handed_in, seed, self.sheet, public=self.mode is Mode.CHECK)
+        if self.challenge is None and self.assignment.challenge is not None:
+            from autograder.challenge.entry import Challenge  # noqa: PLC0415  (few assignments have one)
+
+            self.challenge = Challenge(self.assignment, handed_in, self.history)
+        fixtures = fixtures_of(
+            self.assignment,
+            handed_in,
+            seed,
+            self.sheet,
+            public=self.mode is Mode.CHECK,
+            challenge=self.challenge,
+        )
         try:
             code = run_session(self.assignment.folder, self._files(), [plugin, fixtures])
         finally:
@@ -257,6 +278,11 @@ class _Run:
             )
         return plugin.faults
 
+    def _begin(self, key: str) -> None:
+        self.sheet.begin(key)
+        if self.challenge is not None:
+            self.challenge.begin(key)
+
     def _files(self) -> list[str]:
         return self.assignment.public_tests if self.mode is Mode.CHECK else []
 
@@ -268,6 +294,8 @@ class _Run:
     def _declare(
         self, collected: Sequence[tuple[str, Marks]], tree: Tree | IntakeRefused, seed: int
     ) -> dict[str, float]:
+        # What waits stands in the results by its question, as what is not graded at all does.
+        collected = [(key, marks) for key, marks in collected if marks.number not in self.assignment.waiting]
         items = [(marks.number, marks.tier, marks.weight) for _, marks in collected]
         complete = self.mode is Mode.GRADE
         points = share_points(self.assignment, items, complete=complete)
@@ -334,6 +362,8 @@ class _Run:
 
     def _finish(self, submission: str) -> Graded:
         assert self.store is not None
+        if self.challenge is not None and self.mode is Mode.GRADE:
+            self.store.note_entries(self.challenge.entries)
         path = self.store.finish()
         try:
             document = ResultsDocument.model_validate_json(path.read_bytes())
@@ -346,7 +376,8 @@ class _Run:
             raise
         told = [self.store.staff_text(), doubts_as_text(self.sheet), *self._what_was_printed()]
         staff_text = "\n".join(filter(None, told))
-        return Graded(document, self.out, staff_text, tuple(lint_visibility(self.declared)), staff_files)
+        warnings = tuple(lint_visibility(self.declared))
+        return Graded(document, self.out, staff_text, warnings, staff_files, self.challenge)
 
     def _write_staff_files(self, document: ResultsDocument, submission: str) -> tuple[str, ...]:
         if self.mode is Mode.CHECK:
@@ -383,7 +414,7 @@ def _waiting(question: object) -> list[DeclaredTest]:
             extra_credit=extra,
         )
         for suffix, points, extra in parts
-        if points or not extra
+        if points or not (extra or question.extra_credit)
     ]
 
 

@@ -22,6 +22,7 @@ from autograder.sheet import Sheet
 from autograder.text import quote
 
 if TYPE_CHECKING:
+    from autograder.challenge.entry import Challenge
     from autograder.handed_notebook import NotebookWork
     from autograder.loaders.notebook import Notebook
     from autograder.sandbox.notebook import NotebookModule
@@ -183,13 +184,20 @@ def public_seed(assignment: Assignment) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[: _SEED_BITS // 8], "big")
 
 
-def fixtures_of(
-    assignment: Assignment, handed_in: HandedIn, seed: int, sheet: Sheet, *, public: bool
+def fixtures_of(  # noqa: PLR0913  (each is a fixture)
+    assignment: Assignment,
+    handed_in: HandedIn,
+    seed: int,
+    sheet: Sheet,
+    *,
+    public: bool,
+    challenge: Challenge | None = None,
 ) -> ModuleType:
     """One run's fixtures, as a module for pytest, which wants no method for what lives as long as a session.
 
     ``assignment`` is the manifest, ``submission`` what was handed in, ``seed`` that of the run's cases,
-    ``sheet`` what staff will read, and ``public`` says whether students may see the values of these cases.
+    ``sheet`` what staff will read, ``public`` says whether students may see the values of these cases, and
+    ``challenge`` is the submission's entry to the assignment's challenge, if it has one.
     """
     module = ModuleType("autograder_fixtures")
     for name, value in (
@@ -198,6 +206,7 @@ def fixtures_of(
         ("seed", seed),
         ("sheet", sheet),
         ("public", public),
+        ("challenge", challenge),
     ):
         setattr(module, name, _constant(value))
     return module

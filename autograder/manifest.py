@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from autograder.checks.scale import Scale
+from autograder.manifest_challenge import ChallengeSpec
 from autograder.manifest_errors import meant, wrong
 from autograder.outcome import Evidence, ManifestFault
 
@@ -250,6 +251,7 @@ class Manifest(_Model):
     models: ModelSpec = ModelSpec()
     scales: dict[str, ScaleSpec] = {}
     prompts: list[Prompt] = []
+    challenge: ChallengeSpec | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -273,7 +275,21 @@ class Manifest(_Model):
                     at,
                     f"there is no question {deliverable.question!r}{meant(deliverable.question, numbers)}",
                 )
+        if self.challenge is not None:
+            self._challenge_agrees(self.challenge, numbers, keys)
         return self
+
+    @staticmethod
+    def _challenge_agrees(challenge: ChallengeSpec, numbers: list[str], keys: list[str]) -> None:
+        for key in ("questions", "staff_questions"):
+            for number in getattr(challenge, key):
+                if number not in numbers:
+                    raise wrong(
+                        ("challenge", key), f"there is no question {number!r}{meant(number, numbers)}"
+                    )
+        if challenge.deliverable not in keys:
+            key = challenge.deliverable
+            raise wrong(("challenge", "deliverable"), f"there is no deliverable {key!r}{meant(key, keys)}")
 
 
 class Assignment(Manifest):
@@ -281,6 +297,7 @@ class Assignment(Manifest):
 
     name: str
     folder: Path
+    waiting: tuple[str, ...] = ()  # questions whose tests are not run: a challenge without its answers
 
     @property
     def manifest_path(self) -> str:

@@ -8,7 +8,7 @@ last case's and a test that crashes would keep what it had set. `take_score` rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -16,6 +16,7 @@ from autograder.document import Visibility
 from autograder.outcome import Evidence, GraderFault
 
 VISIBILITIES: tuple[str, ...] = get_args(Visibility)
+_ORDERS = ("asc", "desc")
 MARKERS = (
     "tier(name): the tier of the question whose points this test shares",
     "evidence(label): how the fact behind this test is come by: claimed, measured or verified",
@@ -34,6 +35,8 @@ class Marks:
     tags: tuple[str, ...]
     evidence: Evidence | None
     hide_errors: str | None = None  # what the student reads in place of why it failed
+    column: str = ""  # of the leaderboard
+    order: Literal["asc", "desc"] = "desc"  # which end of it leads
 
 
 def read_marks(item: pytest.Item) -> Marks:
@@ -45,6 +48,9 @@ def read_marks(item: pytest.Item) -> Marks:
     visibility: Any = getattr(function, "__visibility__", "visible")
     if visibility not in VISIBILITIES:
         raise _fault(item, f"has the visibility {visibility!r}.", f"Use one of {', '.join(VISIBILITIES)}.")
+    order: Any = getattr(function, "__leaderboard_sort_order__", None) or "desc"
+    if order not in _ORDERS:
+        raise _fault(item, f"sorts the leaderboard by {order!r}.", f"Use one of {', '.join(_ORDERS)}.")
     weight = getattr(function, "__weight__", None)
     return Marks(
         name=_title(item, function),
@@ -55,6 +61,8 @@ def read_marks(item: pytest.Item) -> Marks:
         tags=tuple(str(tag) for tag in getattr(function, "__tags__", ())),
         evidence=_evidence(item),
         hide_errors=getattr(function, "__hide_errors__", None),
+        column=str(getattr(function, "__leaderboard_column__", None) or ""),
+        order=order,
     )
 
 
@@ -88,24 +96,36 @@ def _evidence(item: pytest.Item) -> Evidence | None:
 
 def take_score(item: pytest.Item) -> float | None:
     """The score that the test set by partial_credit's ``set_score``, if it did, and forget it."""
-    function: Any = getattr(item, "function", None)
-    while function is not None and "__score__" not in vars(function):
-        function = getattr(function, "__wrapped__", None)  # another decorator may stand above partial_credit
-    if function is None:
+    score = _take(item, "__score__")
+    if score is _NOTHING:
         return None
-    score = function.__score__
-    _forget_score(item)
     if isinstance(score, bool) or not isinstance(score, (int, float)):
         raise _fault(item, f"set the score {score!r}.", "Set a number.")
     return float(score)
 
 
-def _forget_score(item: pytest.Item) -> None:
-    """Wrapping copies a function's attributes, so each layer may have one."""
+def take_board_value(item: pytest.Item) -> float | str | None:
+    """The value that the test set by leaderboard's ``set_leaderboard_value``, if it did, and forget it."""
+    value = _take(item, "__leaderboard_value__")
+    if value is _NOTHING:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _fault(item, f"set the leaderboard's value {value!r}.", "Set a number or a text.")
+    return value
+
+
+_NOTHING = object()
+
+
+def _take(item: pytest.Item, attribute: str) -> object:
+    """What a decorator's function kept on the test; wrapping copies attributes, so each layer may have it."""
     function: Any = getattr(item, "function", None)
+    found: object = _NOTHING
     while function is not None:
-        vars(function).pop("__score__", None)
+        here = vars(function).pop(attribute, _NOTHING)
+        found = here if found is _NOTHING else found  # another decorator may stand above the one that set it
         function = getattr(function, "__wrapped__", None)
+    return found
 
 
 def _fault(item: pytest.Item, what: str, remedy: str) -> GraderFault:

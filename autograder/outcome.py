@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import Literal
 
 
 class Outcome(Enum):
@@ -162,11 +163,21 @@ class UsageError(GradingError):
 
 
 @dataclass(frozen=True, slots=True)
+class BoardValue:
+    """One column of the leaderboard, as one submission has it; ``order`` says which end leads."""
+
+    column: str
+    value: float | str
+    order: Literal["asc", "desc"] = "desc"
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one test came to, ready for the results.
 
     ``score`` is in points, 0 unless passed or given by partial credit; ``student`` is text for the
-    student, ``staff`` text for staff alone; ``evidence`` is the weakest kind that the verdict rests on.
+    student, ``staff`` text for staff alone; ``evidence`` is the weakest kind that the verdict rests on;
+    ``board`` is what the test puts on the leaderboard.
     """
 
     outcome: Outcome
@@ -175,6 +186,7 @@ class Verdict:
     staff: str = ""
     evidence: Evidence | None = None
     seconds: float = 0.0
+    board: tuple[BoardValue, ...] = ()
 
 
 # limit key -> (how a message calls it, unit)

@@ -10,11 +10,12 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
-from autograder.marks import MARKERS, Marks, read_marks, take_score
-from autograder.outcome import Evidence, Fault, GraderFault, Outcome, Verdict
+from autograder.marks import MARKERS, Marks, read_marks, take_board_value, take_score
+from autograder.outcome import BoardValue, Evidence, Fault, GraderFault, Outcome, Verdict
 from autograder.raised import problem_of
 
 
@@ -27,6 +28,7 @@ class TestReport:
     notes: list[str] = field(default_factory=list)
     staff_notes: list[str] = field(default_factory=list)
     evidence: Evidence | None = None
+    board: list[BoardValue] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         """Tell the student something, whether the test passes or not. Never a hidden value."""
@@ -39,6 +41,10 @@ class TestReport:
     def rests_on(self, evidence: Evidence) -> None:
         """The verdict rests on a fact of this kind; the weakest one named counts."""
         self.evidence = evidence if self.evidence is None else min(self.evidence, evidence)
+
+    def leaderboard(self, column: str, value: float | str, order: Literal["asc", "desc"] = "desc") -> None:
+        """Put a value into a column of the leaderboard; everybody in the course sees it."""
+        self.board.append(BoardValue(column, value, order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class GradingPlugin:
     """Runs the ``wanted`` tests of one grader (None: all) and hands each verdict to ``settle``.
 
     ``declare`` is called once with every collected test and its marks, before the first one runs; it
-    answers with the most points that each can earn, by key. ``begin`` is told of each test that begins.
+    answers with the most points that each can earn, by key; a test that isn't among them is not run.
+    ``begin`` is told of each test that begins.
     """
 
     def __init__(
@@ -109,8 +116,8 @@ class GradingPlugin:
             self.broken.append(fault)
             items.clear()
             return
-        if self._wanted is not None:
-            items[:] = [item for item in items if key_of(item) in self._wanted]
+        wanted = self._points.keys() if self._wanted is None else self._points.keys() & self._wanted
+        items[:] = [item for item in items if key_of(item) in wanted]
 
     # --- what ends a whole run ---
 
@@ -146,10 +153,23 @@ class GradingPlugin:
 
         return without_partial_credit
 
+    @pytest.fixture
+    def set_leaderboard_value(self) -> Callable[[float | str], None]:
+        """For tests under @leaderboard, whose own function takes this one's place."""
+
+        def without_leaderboard(_value: float | str) -> None:
+            raise GraderFault(
+                "A test asks for set_leaderboard_value without @leaderboard.",
+                remedy='Decorate it with @leaderboard("COLUMN").',
+            )
+
+        return without_leaderboard
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._raised, self._report = [], TestReport(evidence=self._marks[key_of(item)].evidence)
         take_score(item)
+        take_board_value(item)
         self._begin(key_of(item))
         start = time.monotonic()
         answer = yield  # an interrupt, or a bug of pytest's, passes through: then this test has not ended
@@ -178,8 +198,10 @@ class GradingPlugin:
             self._note_fault(key, unusable, traceback.format_exc(), seconds)
 
     def _verdict(self, item: pytest.Item, seconds: float) -> Verdict:
-        score = take_score(item)
-        report = self._report
+        score, value = take_score(item), take_board_value(item)
+        report, marks = self._report, self._marks[key_of(item)]
+        if value is not None:
+            report.board.append(BoardValue(marks.column, value, marks.order))
         if not self._raised:
             full = self._points[key_of(item)]
             earned = full if score is None else score
@@ -190,10 +212,11 @@ class GradingPlugin:
                 staff="\n".join(report.staff_notes),
                 evidence=report.evidence,
                 seconds=seconds,
+                board=tuple(report.board),
             )
         # All of them are looked at, because a fault in the teardown counts before a problem in the test.
         problem, *_ = [problem_of(error, item.config.rootpath) for error in self._raised]
-        hidden = self._marks[key_of(item)].hide_errors
+        hidden = marks.hide_errors
         told = hidden if hidden is not None and problem.outcome is Outcome.FAILED else problem.student_text
         untold = [problem.student_text] if told is hidden else []
         return Verdict(
@@ -202,6 +225,7 @@ class GradingPlugin:
             staff="\n".join(filter(None, [*untold, problem.staff, *report.staff_notes])),
             evidence=report.evidence if problem.outcome is Outcome.FAILED else None,
             seconds=seconds,
+            board=tuple(report.board) if problem.outcome is Outcome.FAILED else (),
         )
 
     def _note_fault(self, key: str, fault: Fault, trace: str, seconds: float) -> None:

@@ -11,14 +11,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 from pydantic import ValidationError
 
 from autograder import atomic
-from autograder.document import POINTS_TOLERANCE, ResultsDocument, RunExtra, Visibility
+from autograder.document import (
+    POINTS_TOLERANCE,
+    LeaderboardEntry,
+    ResultsDocument,
+    RunExtra,
+    Visibility,
+)
 from autograder.outcome import Fault, GraderFault, ManifestFault, Outcome, ResultsFault, Verdict
 from autograder.text import clean
 from autograder.verdicts import DeclaredTest, entry_of, plain, staff_lines
@@ -56,6 +62,7 @@ class ResultsStore:
         self._started = time.monotonic()
         self._verdicts: dict[str, Verdict] = {}
         self._finished = False
+        self._challenge_entries: int | None = None
         self._make_folder()  # first of all, so that no earlier run's score outlives the start of this one
         _check_declared(declared, run)
         self._declared = {test.key: test for test in declared}
@@ -85,6 +92,10 @@ class ResultsStore:
         entry = entry_of(test, verdict)
         self._verdicts[key], self._entries[key] = verdict, entry
         self._write(final=False)
+
+    def note_entries(self, entries: int) -> None:
+        """How many of this team's entries to a challenge were scored so far, this one among them."""
+        self._challenge_entries = entries
 
     def document(self) -> ResultsDocument:
         """The results as they stand: marked as partial until ``finish`` has made a score of them."""
@@ -159,14 +170,32 @@ class ResultsStore:
                     sandbox=plain(run.sandbox),
                     limits=dict(run.limits),
                     partial=not final,
+                    entries=self._challenge_entries,
                 ),
                 tests=entries,
+                leaderboard=self._leaderboard(),
             )
         except ValidationError as error:
             raise ResultsFault(
                 f"the results are not what Gradescope accepts: {error.errors()[0]['msg']}",
                 remedy="This is a bug in the autograder: report it with this message.",
             ) from error
+
+    def _leaderboard(self) -> tuple[LeaderboardEntry, ...] | None:
+        """The columns in the order of the tests; one that two tests fill has the later one's value."""
+        verdicts = (self._verdicts.get(key) for key in self._declared)
+        columns = {value.column: value for verdict in verdicts if verdict for value in verdict.board}
+        return (
+            tuple(
+                LeaderboardEntry(
+                    name=plain(each.column),
+                    value=plain(each.value) if isinstance(each.value, str) else each.value,
+                    order=each.order,
+                )
+                for each in columns.values()
+            )
+            or None
+        )
 
     def _output(self, *, final: bool) -> str:
         lines = [] if final else ["This grading has not ended. What stands here is not a grade."]
@@ -256,7 +285,7 @@ def _checked(test: DeclaredTest, verdict: Verdict) -> Verdict:
         )
     if score == verdict.score:
         return verdict
-    return Verdict(verdict.outcome, score, verdict.student, verdict.staff, verdict.evidence, verdict.seconds)
+    return replace(verdict, score=score)
 
 
 def _lacks_evidence(test: DeclaredTest, verdict: Verdict) -> bool:

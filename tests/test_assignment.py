@@ -270,6 +270,49 @@ def test_too_many_points_are_a_fault_even_in_part(small: Assignment) -> None:
         share_points(small, [SECOND, SECOND], complete=False)
 
 
+CHALLENGE = """
+[challenge]
+questions = ["2"]
+deliverable = "layers"
+images = 100
+classes = [["cat"], ["dog"]]
+"""
+
+
+def test_a_challenge_waits_for_its_answers(tmp_path: Path) -> None:
+    found = load_assignment(written(tmp_path, SMALL + CHALLENGE))
+    assert found.challenge is not None
+    assert found.challenge.class_names == ("cat", "dog")
+    assert (found.challenge.metric, found.challenge.higher_is_better) == ("accuracy", True)
+    assert found.waiting == ("2",)
+    assert [question.number for question in ungraded(found)] == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('questions = ["2"]', 'questions = ["22"]', "no question '22'; did you mean '2'?"),
+        ('questions = ["2"]', 'questions = ["2"]\nstaff_questions = ["x"]', "no question 'x'"),
+        ('deliverable = "layers"', 'deliverable = "layer"', "no deliverable 'layer'; did you mean 'layers'?"),
+        ("images = 100", "", "either images, their number, or ids"),
+        ("images = 100", 'images = 100\nids = "ids.txt"', "either images, their number, or ids"),
+        ("images = 100", "images = 5", "5 are too few"),
+        ('[["cat"], ["dog"]]', '[["cat"], ["Cat"]]', "'cat' stands there twice"),
+        ('[["cat"], ["dog"]]', '[["cat"]]', "at least 2 items"),
+        ("images = 100", 'images = 100\nmetrics = ["accuarcy"]', "'accuarcy' is not"),
+        ("images = 100", 'images = 100\nmetrics = ["per_class"]', "is several numbers"),
+        ("images = 100", 'images = 100\nmetrics = ["accuracy", "top_5"]', "without 'probabilities'"),
+        ("images = 100", "images = 100\npublic_share = 1.0", "less than 1"),
+        ("images = 100", "images = 100\ndeadline = 2026-12-01T00:00:00", "time zone"),
+        ("images = 100", "images = 100\nsubmission = 3", "did you mean 'submissions'?"),
+    ],
+)
+def test_a_challenge_that_can_not_be(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ManifestFault) as caught:
+        load_assignment(written(tmp_path, (SMALL + CHALLENGE).replace(old, new)))
+    assert said in caught.value.message
+
+
 @pytest.mark.parametrize("folder", sorted(path.parent for path in GRADERS.glob("*/assignment.toml")))
 def test_every_manifest_of_ours_is_right(folder: Path) -> None:
     assert load_assignment(folder).name == folder.name
@@ -280,8 +323,8 @@ def test_the_convnet_homework_has_its_points() -> None:
     graded = [question for question in assignment.questions if question.graded]
     assert math.fsum(question.points for question in graded) == 10
     assert (assignment.total_points, assignment.total_extra_credit) == (15, 5)
-    assert [question.number for question in ungraded(assignment)] == ["9.4"]
-    by_hand = [question for question in graded if not question.number.startswith(("9.2", "9.3"))]
+    assert [question.number for question in ungraded(assignment)] == ["9.4.1", "9.4.2"]
+    by_hand = [question for question in graded if not question.number.startswith(("9.2", "9.3", "9.4"))]
     assert all(question.evidence is Evidence.VERIFIED for question in by_hand)
     assert all(question.why_not_graded for question in ungraded(assignment))
     assert {"conv_float64_rtol", "conv_float32_rtol"} <= set(assignment.tolerances)

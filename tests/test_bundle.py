@@ -26,6 +26,7 @@ from autograder.handed_in import case_seed, public_seed
 from autograder.outcome import GraderFault
 from fixtures.build import build
 from reference.conv_cases import build_pack
+from tests.challenge.small_challenge import prepared, small_challenge
 from tests.runs import sandbox_setting
 from tests.small import HEAD, Small, open_sandbox, plain_asserts
 
@@ -47,6 +48,7 @@ ALLOWED = {
     "README.md",
     "autograder/checks/models/torchvision.json",  # fingerprints of public networks
     "graders/gatech_convnet/requirements.txt",
+    "graders/gatech_convnet/test_challenge_file.py",
     "graders/gatech_convnet/test_numpy_convnet.py",
     "graders/gatech_convnet/test_pytorch_convnet.py",
     "scripts/__init__.py",
@@ -82,6 +84,8 @@ SHARED_LINES = {
     "crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)",  # CRC-32C, as everybody writes it
     'for path in sorted(folder.rglob("*"))',
     "signal.signal(number, signal.SIG_IGN)",
+    '@pytest.mark.evidence("claimed")',
+    '@pytest.mark.evidence("verified")',
     *(
         f"def test_{name}(judge: Judge) -> None:"
         for name in ("conv_forward", "conv_backward_dx", "conv_backward_dw", "conv_backward_db")
@@ -204,14 +208,33 @@ def test_the_public_bundle_holds_nothing_that_is_not_on_the_list(public: Path) -
     }
 
 
+def test_a_challenge_is_bundled_without_its_secrets_and_without_names(tmp_path: Path) -> None:
+    small = small_challenge(tmp_path)
+    small.first = 'public_tests = ["test_it.py"]'
+    small.more = small.more.replace("images = 300", 'ids = "image_ids.txt"')
+    small.files = {"image_ids.txt": "".join(f"{number}\n" for number in range(300))}
+    small.name = "with_a_challenge"
+    assignment, answers = prepared(small, staff=True)
+    (assignment.folder / "challenge" / "standings.sqlite").write_bytes(b"names")
+    whole = contents(gradescope_bundle(assignment, ROOT, tmp_path / "full.zip"))
+    mine = {name for name in whole if name.startswith("graders/")}
+    assert mine == {
+        f"graders/with_a_challenge/{name}"
+        for name in ("assignment.toml", "test_it.py", "image_ids.txt", "challenge/answers.npz")
+    }
+    given = contents(public_bundle(assignment, ROOT, tmp_path / "public.zip"))
+    assert {name for name in given if name.startswith("graders/")} == {
+        f"graders/with_a_challenge/{name}" for name in ("assignment.toml", "test_it.py", "image_ids.txt")
+    }
+    assert not any(answers.secret in data for data in given.values())
+
+
 def hidden_files() -> list[Path]:
     """Whatever holds answers, cases, or what a right solution looks like."""
     files = [
         path for name in ("reference", "fixtures") for path in (ROOT / name).rglob("*") if path.is_file()
     ]
-    files += [
-        path for path in (ROOT / GRADER).iterdir() if path.name in ("test_extended.py", "make_public.py")
-    ]
+    files += [ROOT / GRADER / name for name in ("test_extended.py", "make_public.py", "test_challenge.py")]
     files += [ROOT / "tests" / "naive.py", ROOT / "tests" / "slipping_students.py"]
     # The hostile ones hold attacks and no answer, and attacks are written with what everybody writes with.
     kept = [path for path in files if not {"__pycache__", "hostile"} & {*path.parts}]

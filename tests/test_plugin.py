@@ -206,6 +206,81 @@ def test_set_score_without_partial_credit_is_our_fault(small: Small, sandbox: Ba
     assert "partial_credit" in small.faulted(sandbox).faults[0].remedy
 
 
+# --- the leaderboard ----------------------------------------------------------------------------------
+
+
+def test_both_ways_to_the_leaderboard(small: Small, sandbox: Backend) -> None:
+    small.tests = """
+@leaderboard("Accuracy (%)")
+@number("1")
+@weight(2)
+def test_decorated(set_leaderboard_value=None):
+    '''sets a value'''
+    set_leaderboard_value(72.5)
+@number("1")
+@leaderboard("Seconds", "asc")
+@partial_credit(1)
+def test_under_another(set_score, set_leaderboard_value=None):
+    '''sets a score and a value'''
+    set_leaderboard_value(12)
+    set_score(0.5)
+@number("1")
+@weight(1)
+def test_failed(report):
+    '''several columns, and then it fails'''
+    report.leaderboard("Team", "the\\x1b[31m owls")
+    report.leaderboard("Entries", 3, "asc")
+    raise CheckFailed("No.")
+"""
+    document = small.grade(sandbox)
+    assert [(each.name, each.value, each.order) for each in document.leaderboard or ()] == [
+        ("Accuracy (%)", 72.5, "desc"),
+        ("Seconds", 12.0, "asc"),
+        ("Team", "the owls", "desc"),
+        ("Entries", 3.0, "asc"),
+    ]
+
+
+def test_no_value_no_leaderboard(small: Small, sandbox: Backend) -> None:
+    small.tests = CALL_DOUBLE.replace("@weight(4)", '@weight(4)\n@leaderboard("Accuracy")').replace(
+        "(submission)", "(submission, set_leaderboard_value)"
+    )
+    assert small.grade(sandbox).leaderboard is None
+    assert '"leaderboard"' not in small.results.read_text()
+
+
+def test_a_test_that_did_not_run_to_its_end_has_no_value(small: Small, sandbox: Backend) -> None:
+    small.work = "def double(x):\n    raise ValueError\n"
+    small.tests = CALL_DOUBLE.replace("(submission)", "(submission, report)").replace(
+        "with sub", "report.leaderboard('Accuracy', 1.0)\n    with sub"
+    )
+    assert small.grade(sandbox).leaderboard is None
+
+
+@pytest.mark.parametrize(
+    ("decorators", "value", "said"),
+    [
+        ('@leaderboard("A", "upwards")', "1", "'upwards'"),
+        ('@leaderboard("A")', "True", "True"),
+        ('@leaderboard("A")', "[1]", "[1]"),
+        ('@leaderboard("A")', "float('nan')", "not what Gradescope accepts"),
+        ("", "1", "without @leaderboard"),
+    ],
+)
+def test_a_leaderboard_that_can_not_be_is_the_graders_fault(
+    small: Small, sandbox: Backend, decorators: str, value: str, said: str
+) -> None:
+    small.tests = f"""
+@number("1")
+@weight(4)
+{decorators}
+def test_it(set_leaderboard_value):
+    '''sets a value'''
+    set_leaderboard_value({value})
+"""
+    assert said in small.faulted(sandbox).faults[0].message
+
+
 # --- what is our fault --------------------------------------------------------------------------------
 
 

@@ -98,15 +98,19 @@ def unpack(archive: Path, folder: Path) -> None:
                 path.chmod(mode)
 
 
-def grade(image: str, submission: Path, scratch: Path) -> Graded:
-    """Grade one submission in a fresh container: root, the default profile, nothing added."""
+def grade(image: str, submission: Path, scratch: Path, before: tuple[dict[str, Any], ...] = ()) -> Graded:
+    """Grade one submission in a fresh container: root, the default profile, nothing added.
+
+    ``before`` are the previous submissions that the metadata tell of.
+    """
+    scratch.mkdir(exist_ok=True)
     folder = scratch / "submission"
     if submission.is_dir():
         shutil.copytree(submission, folder, symlinks=True)
     else:
         unpack(submission, folder)
     metadata = scratch / "submission_metadata.json"
-    metadata.write_text(json.dumps(METADATA))
+    metadata.write_text(json.dumps({**METADATA, "previous_submissions": before}))
     limits = ["--cpus", CPUS, "--memory", MEMORY]
     container = docker("create", *limits, image, "/autograder/run_autograder").strip()
     try:

@@ -1,0 +1,1 @@
+"""Tests of autograder/challenge: answers, limits, entries."""
