@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from autograder.doctor import engine, environments, folders, kernel, machine, python, sandboxes
+from autograder.doctor import challenges, engine, environments, folders, kernel, machine, python, sandboxes
 from autograder.doctor.cgroups import confines
 from autograder.doctor.finding import Finding, State
 from autograder.doctor.needs import Needs, assignments
@@ -35,6 +35,7 @@ def examine(graders: Path = _GRADERS) -> Iterator[Finding]:
         yield from engine.examine(needs)
         yield from python.torch(trial.result() if trial else pair, needs)
         yield from environments.examine(needs)
+        yield from challenges.examine(needs)
         # Last, when nothing else of ours is busy: they say how long they took.
         yield from sandboxes.examine()
     finally:
