@@ -7,12 +7,13 @@ images were prepared. Then the weaker one counts, and people hear why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autograder.checks.handed_weights import export, scene_of_weights
 from autograder.checks.script_logs import LogFacts, read_log
 from autograder.checks.script_runs import require_model
 from autograder.checks.script_settings import Settings
@@ -32,8 +33,6 @@ MODEL = "convnet"
 PROBES = 64  # images by which a preparation is told
 AGREES = 0.05  # of the images: what our count and a log may differ by before people hear of it
 _CLASSES = ("CNN", "ConvNet", "Convnet")  # tried first where weights need a class
-_SIZE = (3, 32, 32)
-_LABELS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +145,11 @@ def _of_run(asked: _Asked, work: ScriptWork) -> Reached | None:
 
 def _by_weights(asked: _Asked) -> Reached | None:
     """The weights that were handed in, in a network that models/convnet.py builds."""
-    from autograder.handed_script import weights_notebook  # noqa: PLC0415
-
-    if not asked.handed.weights:
+    weights, model = asked.handed.weights, asked.handed.model
+    if not weights:
         return None
-    module = weights_notebook(
-        asked.submission.sandboxed(asked.box),
-        asked.handed.weights,
-        asked.handed.model,
-        asked.assignment.notebook,
-    )
-    with module.scene() as scene:
-        found = _evaluated(
-            asked, scene, f"with the weights of {quote(asked.handed.weights)}", asked.handed.weights
-        )
+    with scene_of_weights(asked.submission, asked.assignment, weights, model) as scene:
+        found = _evaluated(asked, scene, f"with the weights of {quote(weights)}", weights)
     told = asked.handed.log.accuracy if asked.handed.log is not None else None
     if found is not None and told is not None and found.value < told - AGREES:
         # Nobody knows how the images were prepared: then the log counts, and people look.
@@ -174,19 +164,9 @@ def _evaluated(asked: _Asked, scene: Scene, how: str, weights: str = "") -> Reac
     held = held_out(asked.assignment, "cifar10")
     order = np.random.default_rng(asked.seed).permutation(len(held.labels))
     probes = held.images[order[:PROBES]]
-    exports = scene.export(
-        probes, weights=weights, arguments=constructor_arguments(asked.handed.settings), classes=_CLASSES
-    )
-    if not any(one.onnx is not None for one in exports.networks):
-        raise CheckFailed(_why_none(exports, weights))
+    exports = export(scene, probes, weights, asked.handed.settings, _CLASSES)
     evaluation = _count(asked, exports, held, probes, scene)
     return Reached(evaluation.accuracy, evaluation.evidence, f"Our own count, {how}: {evaluation.describe()}")
-
-
-def _why_none(exports: Exports, weights: str) -> str:
-    why = [one.problem for one in exports.networks if one.problem] or list(exports.notes)
-    what = f"{quote(weights)} gives no network" if weights else "train.py left no network"
-    return f"{what}: {why[0]}" if why else f"{what}."
 
 
 def _count(asked: _Asked, exports: Exports, held: HeldOut, probes: np.ndarray, scene: Scene) -> Evaluation:
@@ -203,14 +183,3 @@ def _count(asked: _Asked, exports: Exports, held: HeldOut, probes: np.ndarray, s
         seed=asked.seed,
         scene=scene,
     )
-
-
-def constructor_arguments(settings: Settings | None) -> tuple[Mapping[str, object], ...]:
-    """Keywords to build the homework's networks with, from the command's settings, fuller ones first."""
-    numbers: dict[str, int] = {}
-    for name in ("hidden-dim", "kernel-size") if settings is not None else ():
-        value = settings.number(name) if settings is not None else None
-        if value is not None:
-            numbers[name.replace("-", "_")] = int(value)
-    whole: dict[str, object] = {"im_size": _SIZE, **numbers, "n_classes": _LABELS}
-    return (whole, numbers, {})

@@ -1,4 +1,4 @@
-"""Fixtures of this grader: the case packs, what the student's functions made of them, the two trainings."""
+"""Fixtures of this grader: the cases, what the student's functions made of them, trainings, the challenge."""
 
 from __future__ import annotations
 
@@ -7,26 +7,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import pytest
 
 from autograder.checks.cases import CasePack, load_pack
 from autograder.checks.convnet_training import MODEL, Handed, Reached, reach
+from autograder.checks.extra_held import Shown, shown_by_log, shown_by_notebook
+from autograder.checks.extra_notes import ExtraNotes, read_extra
 from autograder.checks.handed_files import handed, log_path, python_files, required, stored_notebook
 from autograder.checks.layers import FUNCTIONS, FUNCTIONS_OF, LayerRun, judge_layer, run_layer
+from autograder.checks.logs.lines import decode
 from autograder.checks.notebooks.validation import Validation, count_stored, read_validation
 from autograder.checks.script_logs import LogFacts, read_log
 from autograder.checks.script_runs import settings_of
+from autograder.loaders.notebook import load_notebook
+from autograder.loaders.problems import Malformed
 from autograder.outcome import CheckFailed, Evidence, SubmissionProblem
 
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
+    from autograder.challenge.entry import Challenge
+    from autograder.checks.extra_accuracy import Claim
     from autograder.checks.layers import Judge, Layer, Tier
+    from autograder.checks.predictions.agreement import Agreement, NotCompared
     from autograder.checks.script_settings import Settings
     from autograder.handed_in import HandedIn
 
 Packs = Callable[["Layer", "Tier"], CasePack]
 Runs = Callable[["Layer", "Tier"], LayerRun]
 LayersPath = Callable[["Layer"], str]
+OWN_MODEL = "mymodel"
+MOST_NOTEBOOKS = 8
+MOST_NOTES_BYTES = 4 * 1024 * 1024
 PUBLIC_PACKS = Path(__file__).with_name("public")
 
 
@@ -198,6 +210,99 @@ def reached(
         return known[0]
 
     return read
+
+
+# --- 9.4 ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def extra(submission: HandedIn) -> Callable[[], ExtraNotes]:
+    """What extra.md says."""
+
+    def read() -> ExtraNotes:
+        path = required(submission, "extra")
+        try:
+            text = decode((submission.tree.root / path).read_bytes(), path, MOST_NOTES_BYTES)
+        except Malformed as problem:
+            raise CheckFailed(problem.message, hint="Hand in extra.md as plain text.") from problem
+        return read_extra(text, path)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def claim(extra: Callable[[], ExtraNotes]) -> Callable[[], Claim | None]:
+    """The best accuracy that it claims; None where it doesn't."""
+
+    def read() -> Claim | None:
+        notes = if_there(extra)
+        return notes.accuracy if notes is not None else None
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def own_log(submission: HandedIn) -> Callable[[], tuple[Shown, ...]]:
+    """The accuracies in the log of 9.4's own model; none where there is no log."""
+
+    def read() -> tuple[Shown, ...]:
+        path = handed(submission, "mymodel_log")
+        data = (submission.tree.root / path).read_bytes() if path else b""
+        facts = if_there(lambda: read_log(data, path)) if path else None
+        return shown_by_log(data, facts) if facts is not None else ()
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def own_notebooks(submission: HandedIn) -> Callable[[], tuple[Shown, ...]]:
+    """The accuracies that notebooks about that model print."""
+
+    def read() -> tuple[Shown, ...]:
+        paths = [path for path in submission.tree.files if path.casefold().endswith(".ipynb")]
+        found: list[Shown] = []
+        for path in paths[:MOST_NOTEBOOKS]:
+            try:
+                notebook = load_notebook((submission.tree.root / path).read_bytes(), path)
+            except Malformed:  # the question that it belongs to says so
+                continue
+            found += shown_by_notebook(notebook, path)
+        return tuple(found)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def agreed(
+    submission: HandedIn, assignment: Assignment, challenge: Challenge, seed: int, stored: bool
+) -> Callable[[], Agreement | NotCompared | None]:
+    """How far the predictions agree with the model that was handed in; None where nothing is run."""
+
+    def compare() -> Agreement | NotCompared | None:
+        weights, images = handed(submission, "mymodel_weights"), challenge.spec.images
+        if stored or not weights or not images:
+            return None
+        from autograder.checks.notebooks.accuracy import held_out  # noqa: PLC0415  (only where it is run)
+        from autograder.checks.predictions.agreement import Model, NotCompared, agreement  # noqa: PLC0415
+
+        held = held_out(assignment, "cifar10")
+        scored = challenge.spec.questions[0] not in assignment.waiting
+        if scored and not np.array_equal(challenge.answers.labels, held.labels):
+            return NotCompared("the challenge's images are others than CIFAR-10's test set")
+        train = handed(submission, "train")
+        command = handed(submission, "run_mymodel")
+        own = if_there(
+            lambda: settings_of(
+                submission.read(command) if command else "",
+                submission.read(train) if train else "",
+                OWN_MODEL,
+            )
+        )
+        model = Model(weights, handed(submission, "mymodel"), own)
+        labels, wall_s = challenge.predictions().labels, assignment.tolerances["evaluation_wall_s"]
+        return agreement(submission, assignment, model, labels, held, seed=seed, budget_s=wall_s)
+
+    return compare
 
 
 T = TypeVar("T")

@@ -102,7 +102,8 @@ def agreement(  # noqa: PLR0913  (each is a thing of its own)
         return NotCompared(f"there are {len(predicted):,} predictions and {len(held.labels):,} images")
     order = np.random.default_rng(seed).permutation(len(held.labels))
     try:
-        with scene_of_weights(submission, assignment, model.weights, model.module) as scene:
+        # No points follow, so it takes no time from what does.
+        with scene_of_weights(submission, assignment, model.weights, model.module, budget_s) as scene:
             exports = export(scene, held.images[order[:PROBES]], model.weights, model.settings, _CLASSES)
         run = _Run(submission, held, exports, order, budget_s)
         trials = list(run.trials())

@@ -132,7 +132,7 @@ def test_pixels_are_prepared_as_the_numbers_say() -> None:
 
 
 class Linear:
-    """A network that sees colours: its class is the nearest of ten, by the preparation that it was made for."""
+    """A network that sees colours: its class is the nearest of ten, for images that were prepared its way."""
 
     outputs = 2  # the first of them are features
 
