@@ -25,6 +25,7 @@ from autograder.boxes import SANDBOX_VARIABLE, Mode, open_backend
 from autograder.gradescope import (
     Folders,
     challenge_warnings,
+    history_of,
     points_warning,
     read_metadata,
     the_assignment,
@@ -98,7 +99,8 @@ def _on_gradescope(folders: Folders) -> None:
     assignment = the_assignment(GRADERS)
     metadata = read_metadata(folders.metadata)
     try:
-        graded = grade(assignment, folders.submission, folders.results, history=metadata.history)
+        history = history_of(assignment, metadata)
+        graded = grade(assignment, folders.submission, folders.results, history=history)
     except Faulted as faulted:
         print(faulted.trace)  # the container and its files go; what was printed stays
         raise
@@ -180,15 +182,11 @@ def _grade_all(  # noqa: PLR0913, PLR0917  (what a command line says)
             try:
                 one = partial(grade, assignment, submission, target, mode=mode, backend=backend)
                 graded = one() if entering is None else _entered(entering, submission, target, one)
-            except (Faulted, Fault) as fault:
-                _say_fault(fault) if isinstance(fault, Faulted) else _say_one(fault)
-                broken.append(one_line(submission.name))  # the others' are graded all the same
-                continue
-            except UsageError as refused:  # it can't be entered, and the others can
-                if len(submissions) == 1:
+            except (Faulted, Fault, UsageError) as error:  # the others are graded all the same
+                if isinstance(error, UsageError) and len(submissions) == 1:
                     raise
-                err_console.print(Text(f"run_autograder: {clean(str(refused))}"))
-                unfit.append(one_line(submission.name))
+                _say_why(error)
+                (unfit if isinstance(error, UsageError) else broken).append(one_line(submission.name))
                 continue
             report.terminal(graded.document, out_console, for_student=mode is Mode.CHECK)
             _tell_staff(graded, mode)
@@ -438,17 +436,14 @@ def main() -> None:
 def _run() -> int:
     try:
         return app(standalone_mode=False) or OK  # a number where a command left with a code of its own
-    except (_WrongCommandLine, UsageError) as error:
-        message = error.format_message() if isinstance(error, _WrongCommandLine) else str(error)
-        err_console.print(Text(f"run_autograder: {clean(message)}"))
+    except _WrongCommandLine as error:
+        _say_usage(error.format_message())
         return USAGE
-    except Faulted as faulted:
-        _say_fault(faulted)
-    except Fault as fault:
-        _say_one(fault)
+    except (Faulted, Fault, UsageError) as error:
+        _say_why(error)
+        return USAGE if isinstance(error, UsageError) else FAULT
     except Exception as error:
         return _say_broken(error)
-    return FAULT
 
 
 def _say_broken(error: Exception) -> int:
@@ -461,6 +456,19 @@ def _say_broken(error: Exception) -> int:
     err_console.print_exception(show_locals=False)
     _say_one(as_fault(cause))
     return FAULT
+
+
+def _say_why(error: Faulted | Fault | UsageError) -> None:
+    if isinstance(error, UsageError):
+        _say_usage(str(error))
+    elif isinstance(error, Faulted):
+        _say_fault(error)
+    else:
+        _say_one(error)
+
+
+def _say_usage(message: str) -> None:
+    err_console.print(Text(f"run_autograder: {clean(message)}"))
 
 
 def _say_fault(faulted: Faulted) -> None:

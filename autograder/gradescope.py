@@ -19,7 +19,7 @@ from autograder.outcome import EnvironmentFault
 
 ROOT = Path("/autograder")
 _NO_HISTORY = History()
-_METADATA_BYTES = 16 * 2**20  # earlier results of a group that handed in often are a few MiB
+_METADATA_BYTES = 64 * 2**20  # the results of one submission are some 20 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,14 @@ class Metadata:
     id: str = ""
     points: float | None = None  # the assignment's total on Gradescope, which it writes as text
     history: History = _NO_HISTORY  # of the same people's submissions
+    too_large: bool = False  # to be read, so that nothing else is known
 
 
 def read_metadata(path: Path) -> Metadata:
     """Read the metadata; whatever is odd about it is Gradescope's doing and stops no grading."""
     try:
         if path.stat().st_size > _METADATA_BYTES:
-            return Metadata()
+            return Metadata(too_large=True)
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return Metadata()
@@ -97,6 +98,17 @@ def points_warning(assignment: Assignment, metadata: Metadata) -> str:
         f"Gradescope has this assignment at {metadata.points:g} points, the manifest at {ours:g}: set the "
         "autograder points of the assignment on Gradescope to the manifest's."
     )
+
+
+def history_of(assignment: Assignment, metadata: Metadata) -> History:
+    """What was handed in before; raises EnvironmentFault where without it a challenge had no limit."""
+    if assignment.challenge is not None and metadata.too_large:
+        raise EnvironmentFault(
+            f"Gradescope's metadata are over {_METADATA_BYTES // 2**20} MiB, so the earlier submissions "
+            "aren't known, and the challenge would have no limit.",
+            remedy="See on Gradescope how often this was handed in: thousands of times is a program's doing.",
+        )
+    return metadata.history
 
 
 def challenge_warnings(assignment: Assignment, metadata: Metadata) -> list[str]:

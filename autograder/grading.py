@@ -363,7 +363,7 @@ class _Run:
     def _finish(self, submission: str) -> Graded:
         assert self.store is not None
         if self.challenge is not None and self.mode is Mode.GRADE:
-            self.store.note_entries(self.challenge.entries)
+            self.store.note_challenge(self.challenge.entries, self.challenge.earlier.board)
         path = self.store.finish()
         try:
             document = ResultsDocument.model_validate_json(path.read_bytes())

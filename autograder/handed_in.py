@@ -13,7 +13,7 @@ import pytest
 
 from autograder.assignment import Assignment, Deliverable, NotebookSpec
 from autograder.boxes import Sandboxed
-from autograder.checks.deliverables import Deliveries, find_mention, find_module, match
+from autograder.checks.deliverables import Deliveries, find_mention, find_module, match, others_for
 from autograder.intake import Tree
 from autograder.manifest import MAIN
 from autograder.outcome import CheckFailed, GraderFault, IntakeRefused
@@ -59,6 +59,10 @@ class HandedIn:
     def deliveries(self) -> Deliveries:
         """Which file was taken for which deliverable."""
         return match(self.tree, self._assignment.deliverables)
+
+    def others_for(self, key: str) -> list[str]:
+        """Files that fit the deliverable ``key`` too, the best first, where one was taken."""
+        return others_for(self.tree, self._assignment.deliverables, key)
 
     def source_of(self, key: str, functions: Sequence[str]) -> str:
         """The path of the file that defines these functions, as the deliverable ``key`` describes it."""

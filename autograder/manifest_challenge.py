@@ -8,14 +8,18 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from autograder.challenge.prepared import FOLDER
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "per_class", "log_loss")
 TOP_K = re.compile(r"top_([1-9][0-9]*)")
 NEEDS_PROBABILITIES = re.compile(rf"log_loss|{TOP_K.pattern}")
 
+_TEN_YEARS_H = 87_660
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
 
@@ -37,14 +41,14 @@ class ChallengeSpec(BaseModel):
     classes: Annotated[list[Annotated[list[Name], Field(min_length=1)]], Field(min_length=2)]
     """By their numbers: for each the names that are taken, the first of them being shown."""
     accepts: Annotated[list[Literal["labels", "probabilities"]], Field(min_length=1)] = ["labels"]
-    max_mib: Annotated[float, Field(gt=0)] = 8.0  # of the file; 10,000 lines of a label each are 0.1
+    max_mib: Annotated[float, Field(gt=0, le=1024)] = 8.0  # of the file; 10,000 lines of a label each are 0.1
     metrics: Annotated[list[Name], Field(min_length=1)] = ["accuracy"]  # the first decides the standings
     public_share: Share = 0.1  # of the images, whose score everybody sees
     chance_level: Share = 0.000001  # how often guessing may pass for better; of 90 files 90 times
     staff_level: Share = 0.05  # how often a model as good as the staff's may pass for better
     beats_staff: Literal["mcnemar", "plain"] = "mcnemar"  # "plain": more right answers are enough
     submissions: Annotated[int, Field(gt=0)] = 3  # in any window of ...
-    window_h: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24.0  # hours
+    window_h: Annotated[float, Field(ge=0.01, le=_TEN_YEARS_H)] = 24.0  # hours
     names: Literal["team", "pseudonym"] = "team"  # what the public standings call a team
     final: Literal["best_public", "last", "best_private"] = "best_public"  # which of a team's entries counts
     deadline: datetime | None = None  # later entries stand in no ranking
@@ -66,6 +70,16 @@ class ChallengeSpec(BaseModel):
         if deadline is not None and deadline.tzinfo is None:
             raise ValueError(f"should say its time zone: {deadline.isoformat()}Z, say")
         return deadline
+
+    @field_validator("ids")
+    @classmethod
+    def _ids_can_go_to_students(cls, ids: str) -> str:
+        parts = PurePosixPath(ids).parts
+        if ids and (parts[0] in ("/", FOLDER) or ".." in parts):
+            raise ValueError(
+                f"should be a file in the assignment's folder, and not in {FOLDER}/: that is secret"
+            )
+        return ids
 
     @field_validator("classes")
     @classmethod

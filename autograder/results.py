@@ -25,7 +25,7 @@ from autograder.document import (
     RunExtra,
     Visibility,
 )
-from autograder.outcome import Fault, GraderFault, ManifestFault, Outcome, ResultsFault, Verdict
+from autograder.outcome import BoardValue, Fault, GraderFault, ManifestFault, Outcome, ResultsFault, Verdict
 from autograder.text import clean
 from autograder.verdicts import DeclaredTest, entry_of, plain, staff_lines
 
@@ -63,6 +63,7 @@ class ResultsStore:
         self._verdicts: dict[str, Verdict] = {}
         self._finished = False
         self._challenge_entries: int | None = None
+        self._earlier_board: tuple[BoardValue, ...] = ()
         self._make_folder()  # first of all, so that no earlier run's score outlives the start of this one
         _check_declared(declared, run)
         self._declared = {test.key: test for test in declared}
@@ -93,9 +94,12 @@ class ResultsStore:
         self._verdicts[key], self._entries[key] = verdict, entry
         self._write(final=False)
 
-    def note_entries(self, entries: int) -> None:
-        """How many of this team's entries to a challenge were scored so far, this one among them."""
-        self._challenge_entries = entries
+    def note_challenge(self, entries: int, board: Sequence[BoardValue]) -> None:
+        """How many of this team's entries to a challenge were scored so far, this one among them.
+
+        ``board`` is the earlier ones' line, which stands where no test puts another on the leaderboard.
+        """
+        self._challenge_entries, self._earlier_board = entries, tuple(board)
 
     def document(self) -> ResultsDocument:
         """The results as they stand: marked as partial until ``finish`` has made a score of them."""
@@ -185,6 +189,7 @@ class ResultsStore:
         """The columns in the order of the tests; one that two tests fill has the later one's value."""
         verdicts = (self._verdicts.get(key) for key in self._declared)
         columns = {value.column: value for verdict in verdicts if verdict for value in verdict.board}
+        columns = columns or {value.column: value for value in self._earlier_board}
         return (
             tuple(
                 LeaderboardEntry(

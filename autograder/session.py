@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from autograder.challenge.prepared import FOLDER
+
 # pytest's own plugins that a grading has no use for; the last two collect garbage, five times over.
 _NEEDLESS = (
     "terminal",
@@ -36,6 +38,7 @@ def run_session(folder: Path, files: Sequence[str], plugins: Sequence[object]) -
         *targets,
         f"--rootdir={folder.parent}",
         f"--confcutdir={folder}",  # a conftest.py in a folder above is somebody else's
+        f"--ignore={folder / FOLDER}",  # answers, and not everybody who grades may look into that folder
         "--config-file=/dev/null",  # neither our own settings nor a stray pytest.ini
         "--import-mode=importlib",
         "--disable-plugin-autoload",

@@ -304,6 +304,13 @@ def test_a_challenge_waits_for_its_answers(tmp_path: Path) -> None:
         ("images = 100", 'images = 100\nmetrics = ["accuracy", "top_5"]', "without 'probabilities'"),
         ("images = 100", "images = 100\npublic_share = 1.0", "less than 1"),
         ("images = 100", "images = 100\ndeadline = 2026-12-01T00:00:00", "time zone"),
+        ("images = 100", "images = 100\nwindow_h = 1e300", "less than or equal to 87660"),
+        ("images = 100", "images = 100\nwindow_h = 1e-9", "greater than or equal to 0.01"),
+        ("images = 100", "images = 100\nmax_mib = inf", "less than or equal to 1024"),
+        ("images = 100", 'ids = "challenge/ids.txt"', "and not in challenge/: that is secret"),
+        ("images = 100", 'ids = "./challenge/answers.npz"', "and not in challenge/"),
+        ("images = 100", 'ids = "../other/challenge/answers.npz"', "a file in the assignment's folder"),
+        ("images = 100", 'ids = "/etc/passwd"', "a file in the assignment's folder"),
         ("images = 100", "images = 100\nsubmission = 3", "did you mean 'submissions'?"),
     ],
 )

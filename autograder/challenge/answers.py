@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder.atomic import write_file
-from autograder.challenge.prepared import STAFF, answers_path
+from autograder.challenge.prepared import STAFF, STANDINGS, answers_path
 from autograder.outcome import EnvironmentFault, UsageError
 from autograder.text import one_line, quote
 
@@ -76,9 +76,10 @@ def load_answers(assignment: Assignment, form: Form) -> Answers:
     try:
         answers, fingerprint = _read(path.read_bytes())
     except _UNREADABLE as error:
+        prepare_it = _REMEDY.format(assignment.name)
         raise EnvironmentFault(
             f"The challenge's answers can't be read from {quote(str(path))}: {error!r}.",
-            remedy=_REMEDY.format(assignment.name),
+            remedy=prepare_it if isinstance(error, FileNotFoundError) else f"{_PUT_BACK} {prepare_it}",
         ) from error
     fits = fingerprint == _fingerprint(form) and _are_of(answers, len(form.ids), len(form.classes))
     if not fits:
@@ -129,6 +130,10 @@ _UNREADABLE = (
     zlib.error,
     zipfile.BadZipFile,
 )
+_PUT_BACK = (
+    "Let the user who grades read it, or put a copy of it back; the zip for Gradescope holds one. Without "
+    "any, move it away; the split will be another then."
+)
 _REMEDY = "Prepare the challenge: `run_autograder challenge {} --answers FILE`."
 
 
@@ -150,11 +155,16 @@ def prepare(
         if labels is not None and not np.array_equal(labels, earlier.labels):
             raise UsageError(
                 "The challenge has other answers already, by which entries may have been scored. To begin "
-                f"anew, delete {quote(str(path))} first."
+                f"anew, move {quote(str(path))} away first, and the standings with it."
             )
         answers = replace(earlier, staff={**earlier.staff, **staff})
     elif labels is None:
         raise UsageError("Say what the answers are: --answers FILE, a CSV in the form of a submission.")
+    elif (path.parent / STANDINGS).exists():
+        raise UsageError(
+            f"{quote(str(path.parent / STANDINGS))} holds entries that were scored by other answers, or by "
+            "another split of them: move it away first, or put back the answers that belong to it."
+        )
     else:
         secret = secrets.token_bytes(SECRET_BYTES)
         answers = Answers(labels, split(labels, tuple(form.ids), spec.public_share, secret), secret, staff)
@@ -167,11 +177,11 @@ def prepare(
 def _write(path: Path, answers: Answers, form: Form) -> None:
     file = io.BytesIO()
     arrays: dict[str, Any] = {
-        "labels": answers.labels,
+        "labels": answers.labels.astype(np.int64),
         "public": answers.public,
         "secret": np.frombuffer(answers.secret, dtype=np.uint8),
         "form": np.frombuffer(_fingerprint(form), dtype=np.uint8),
-        **{f"{STAFF}{name}": labels for name, labels in answers.staff.items()},
+        **{f"{STAFF}{name}": labels.astype(np.int64) for name, labels in answers.staff.items()},
     }
     np.savez_compressed(file, **arrays)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 
 from autograder.challenge.entry import Challenge
 from autograder.challenge.history import History, Standing, allowance_of, parsed_time, shown_time
-from autograder.challenge.prepared import FOLDER
+from autograder.challenge.prepared import FOLDER, STANDINGS
 from autograder.document import ResultsDocument
 from autograder.leaderboard.entry import NewEntry, OverLimit
 from autograder.leaderboard.store import Store
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from autograder.grading import Graded
 
 STORE_VARIABLE = "AUTOGRADER_STORE"
-STORE_FILE = "standings.sqlite"
 _ZIP = ".zip"
 _TRIES = 5  # each time another entry of the same team came in between
 
@@ -71,7 +70,7 @@ def entering_of(
 
 def store_of(assignment: Assignment, store: str = "") -> str:
     """Where the standings are kept: as asked, else as the environment says, else beside the answers."""
-    return store or os.environ.get(STORE_VARIABLE, "") or str(assignment.folder / FOLDER / STORE_FILE)
+    return store or os.environ.get(STORE_VARIABLE, "") or str(assignment.folder / FOLDER / STANDINGS)
 
 
 def moment(text: str) -> datetime:

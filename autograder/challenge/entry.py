@@ -6,7 +6,8 @@ does, and is done once. What a student may read of a score is `Score.published` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from autograder.checks.handed_files import required
 from autograder.door import Door
 from autograder.manifest_challenge import ChallengeSpec
 from autograder.outcome import GraderFault, SubmissionProblem
+from autograder.text import one_line
 
 if TYPE_CHECKING:
     from autograder.assignment import Assignment
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from autograder.checks.predictions.metrics import Metric
     from autograder.checks.predictions.reading import Predictions
     from autograder.handed_in import HandedIn
+
+_MOST_OTHERS = 4  # files beside the one that is asked for
+_FEW_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,10 +96,17 @@ class Challenge:
 
         return Form.of(self.spec, self._assignment.folder)
 
-    @property
+    @cached_property
     def path(self) -> str:
-        """Where the file lies in the submission; raises CheckFailed where there is none."""
-        return required(self._submission, self.spec.deliverable)
+        """Where the file lies in the submission; raises CheckFailed where there is none.
+
+        A sample that the homework came with is often left beside one's own file: then that one is meant.
+        """
+        first = required(self._submission, self.spec.deliverable)
+        others = self._submission.others_for(self.spec.deliverable)[:_MOST_OTHERS]
+        if others and self._is_sample(first):
+            return next((one for one in others if not self._is_sample(one)), first)
+        return first
 
     def predictions(self) -> Predictions:
         """The predictions in the form's order; raises CheckFailed with what is wrong with the file."""
@@ -107,15 +119,37 @@ class Challenge:
             raise self._read
         return self._read
 
+    def _is_sample(self, path: str) -> bool:
+        """Whether a file gives all images one label, or shows the form in a few lines."""
+        try:
+            found = self._read_at(path)
+        except SubmissionProblem:
+            size = (self._submission.tree.root / path).lstat().st_size
+            return size < min(_FEW_BYTES, len(self.form.ids))  # a line takes more than a byte
+        return bool((found.labels == found.labels[0]).all())
+
+    def _chosen(self, found: Predictions) -> Iterator[str]:
+        """What a student should know where several files could have been meant."""
+        first = required(self._submission, self.spec.deliverable)
+        others = self._submission.others_for(self.spec.deliverable)
+        if first != self.path:
+            yield f"{one_line(first)} looks like a sample: {one_line(self.path)} was taken in its place."
+        elif others:
+            listed = ", ".join(map(one_line, others[:_MOST_OTHERS]))
+            yield f"Not read: {listed}. Hand in one file of predictions."
+        yield from found.notes
+
     def _read_file(self) -> Predictions:
+        found = self._read_at(self.path)
+        return replace(found, notes=tuple(self._chosen(found)))
+
+    def _read_at(self, path: str) -> Predictions:
         from autograder.checks.predictions.not_csv import refuse_size  # noqa: PLC0415  (as above)
         from autograder.checks.predictions.reading import read_predictions  # noqa: PLC0415  (likewise)
 
-        path, root = self.path, self._submission.tree.root
+        root = self._submission.tree.root
         refuse_size(path, (root / path).lstat().st_size, self.form.max_bytes)  # before it is read
-        return read_predictions(
-            Door(root, self.form.max_bytes).read(path), path, self.form
-        )
+        return read_predictions(Door(root, self.form.max_bytes).read(path), path, self.form)
 
     @cached_property
     def answers(self) -> Answers:

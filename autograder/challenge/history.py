@@ -115,7 +115,11 @@ def from_metadata(data: object) -> History:
     listed = metadata.get("previous_submissions")
     before = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     timed = [(moment, one) for one in before if (moment := parsed_time(one.get("submission_time")))]
-    timed = sorted((pair for pair in timed if _is_before(pair[0], at)), key=lambda pair: pair[0])
+    # Of those at the same time, the one whose results are told is taken for the newest.
+    timed = sorted(
+        (pair for pair in timed if _is_before(pair[0], at)),
+        key=lambda pair: (pair[0], pair[1].get("results") is not None),
+    )
     counted = tuple(moment for moment, one in timed if not _is_error(one))
     results = [_results(one) for _, one in timed]
     standing = _together([each for each in results if each is not None])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER, FILE = "challenge", "answers.npz"
+STANDINGS = "standings.sqlite"  # beside them, unless a course keeps its standings elsewhere
 STAFF = "staff/"  # before the name of each of the staff's models
 
 

@@ -57,8 +57,15 @@ class Missing:
     closest: str | None
 
     def describe(self) -> str:
-        closest = f" If {self.closest} is it, rename it." if self.closest else ""
+        closest = f" If {self.closest} is it, {self._mend}." if self.closest else ""
         return " ".join(f"{self.wanted} is missing: {_sentence(self.title)} {self.hint}{closest}".split())
+
+    @property
+    def _mend(self) -> str:
+        """What to do with `closest`: another name doesn't make a spreadsheet a table in plain text."""
+        wanted = Name.of(self.wanted).ending
+        same = self.closest is not None and Name.of(self.closest).ending == wanted
+        return "rename it" if same else f"hand it in as a {wanted} file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,14 @@ def match(tree: Tree, deliverables: Sequence[Deliverable]) -> Deliveries:
         missing=tuple(item for required, item in missing if required),
         absent=tuple(item for required, item in missing if not required),
     )
+
+
+def others_for(tree: Tree, deliverables: Sequence[Deliverable], key: str) -> list[str]:
+    """Files that fit the deliverable ``key`` too, and serve none, the best of them first."""
+    found = match(tree, deliverables).found
+    homework, used = Homework(deliverables), set(found.values())
+    names = (Name.of(path) for path in tree.files if path not in used)
+    return [fit.path for fit in sorted(filter(None, (homework.best_match(one, key) for one in names)))]
 
 
 def folders_of(deliverables: Iterable[Deliverable]) -> frozenset[str]:
@@ -224,13 +239,21 @@ def _missing(deliverable: Deliverable, homework: Homework, unused: Sequence[Name
         if name.ending == wanted.ending and not homework.is_elsewhere(name, wanted, deliverable.key)
     }
     close = get_close_matches(wanted.squashed, alike, n=1, cutoff=CLOSE_NAME)
+    otherwise = [  # such as predictions.xlsx and predictions.csv.gz
+        name.path
+        for name in unused
+        if wanted.words
+        and set(wanted.words) <= set(name.words)
+        and name.ending not in homework.endings
+        and not homework.is_elsewhere(name, wanted, deliverable.key)
+    ]
     return Missing(
         key=deliverable.key,
         title=deliverable.title,
         wanted=deliverable.patterns[0],
         question=deliverable.question,
         hint=deliverable.hint,
-        closest=alike[close[0]] if close else None,
+        closest=alike[close[0]] if close else next(iter(otherwise), None),
     )
 
 

@@ -78,6 +78,7 @@ class Homework:
         }
         self._uses = Counter(word for words in self._words.values() for word in words)
         self._all_folders = frozenset[str]().union(*self._folders.values())
+        self.endings = frozenset(p.ending for patterns in self._patterns.values() for p in patterns)
 
     def best_match(self, name: Name, key: str) -> Match | None:
         """How ``name`` fits the deliverable best, if it does at all."""

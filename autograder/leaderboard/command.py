@@ -64,9 +64,9 @@ def show(  # noqa: PLR0913  (what a command line says)
         if store is not None and wanted is not View.PUBLIC:
             _print_alike(alike(store, entries, answers, spec, board.frozen), console)
     if csv is not None:
-        _write(csv, table.to_csv(board), console)
+        _write(csv, table.to_csv(board), console, for_staff=wanted is not View.PUBLIC)
     if html is not None:
-        _write(html, page.to_html(board), console)
+        _write(html, page.to_html(board), console, for_staff=wanted is View.PRIVATE)
 
 
 def board_of(  # noqa: PLR0913  (whose entries, shown to whom: a record of them has no other use)
@@ -141,7 +141,7 @@ def _refuse_unfit(path: Path, option: str) -> None:
         raise UsageError(f"{option} {quote(str(path))}: there is no such folder. Make it first.")
 
 
-def _write(path: Path, text: str, console: Console) -> None:
+def _write(path: Path, text: str, console: Console, *, for_staff: bool) -> None:
     try:
         write_file(path.parent, path.name, text.encode("utf-8"))
     except OSError as error:
@@ -149,4 +149,5 @@ def _write(path: Path, text: str, console: Console) -> None:
             f"The standings can't be written to {quote(str(path))}: {error.strerror}.",
             remedy="Make that folder writable, or name another place.",
         ) from error
-    console.print(Text(clean(f"Written: {path}"), overflow="fold"))
+    told = f"Written for staff alone: {path}" if for_staff else f"Written: {path}"
+    console.print(Text(clean(told), overflow="fold"))

@@ -121,18 +121,18 @@ def _make_file(path: Path) -> None:
 
     One thread at a time: closing a file would set free the locks that another thread has on it.
     """
-    if path.is_dir():
-        raise UsageError(f"The store can't be {quote(str(path))}: that is a folder. Name a file.")
-    if not path.parent.is_dir():
-        raise UsageError(
-            f"There is no folder {quote(str(path.parent))} for the store. Make it, or name another."
-        )
     try:
+        if path.is_dir():
+            raise UsageError(f"The store can't be {quote(str(path))}: that is a folder. Name a file.")
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"There is no folder {quote(str(path.parent))} for the store. Make it, or name another."
+            )
         with _making, contextlib.suppress(FileExistsError):
             path.touch(0o600, exist_ok=False)
     except OSError as error:
         raise EnvironmentFault(
-            f"The store {quote(str(path))} can't be made: {error.strerror}.",
+            f"The store {quote(str(path))} can't be made or used: {error.strerror}.",
             remedy="Let the user who grades write in that folder, or name another place with --store.",
         ) from None
 

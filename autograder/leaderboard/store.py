@@ -108,7 +108,7 @@ class Store:
             return tuple(connection.execute(asked).scalars())
 
     def spelling(self, challenge: str, team: str) -> str:
-        """The team's name as it was written first. As another team, "owls" beside "Owls" had twice as many."""
+        """The team's name as it was written first. "owls" beside "Owls" could enter twice as often."""
         team = known_as(team, "A team")
         return next((known for known in self.teams(challenge) if name_key(known) == name_key(team)), team)
 

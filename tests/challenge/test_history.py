@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograder import gradescope
+from autograder.assignment import Assignment
 from autograder.challenge.history import (
     History,
     Standing,
@@ -116,6 +121,112 @@ def test_without_its_own_time_there_is_no_limit() -> None:
     data = metadata(5, 6, 7, 8)
     del data["created_at"]
     assert over_limit(from_metadata(data), SPEC) is None
+
+
+# --- odd metadata ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("true", [True, "true", "True ", "1", 1])
+def test_an_autograder_error_may_be_told_as_text(true: object) -> None:
+    data = metadata(5, 6, 7)
+    data["previous_submissions"][1]["autograder_error"] = true
+    assert over_limit(from_metadata(data), SPEC) is None
+
+
+@pytest.mark.parametrize("false", [False, "false", "", None, 0, [], {}])
+def test_what_is_no_error_counts(false: object) -> None:
+    data = metadata(5, 6, 7)
+    data["previous_submissions"][1]["autograder_error"] = false
+    assert over_limit(from_metadata(data), SPEC) is not None
+
+
+def test_a_regrade_that_finds_itself_in_the_list_is_not_counted_twice() -> None:
+    own = NOON.replace(microsecond=365935).isoformat()
+    data = metadata(5, 6)
+    data["created_at"] = own
+    data["previous_submissions"].append({"submission_time": own, "results": RESULTS | {"tests": []}})
+    history = from_metadata(data)
+    assert len(history.earlier) == 2
+    assert over_limit(history, SPEC) is None
+    assert history.standing.points == {"test_it.py::test_chance": 5.0}
+
+
+def test_of_those_in_the_same_whole_second_all_count() -> None:
+    """A program that hands in ten times a second gains nothing where times have no fractions."""
+    assert over_limit(from_metadata(metadata(0, 0, 0)), SPEC) is not None
+
+
+def results_of(entries: int, points: float) -> dict[str, Any]:
+    return RESULTS | {
+        "tests": [{"score": points, "extra_data": {"key": "test_it.py::test_chance"}}],
+        "extra_data": {"entries": entries},
+    }
+
+
+def test_where_all_results_are_told_an_error_of_ours_makes_nobody_forget() -> None:
+    data = metadata(1, 5, 6, 7, errors=(1,), results=None)
+    for one, result in zip(data["previous_submissions"][1:], (3, 2, 1), strict=True):
+        one["results"] = results_of(result, 5.0 if result == 2 else 0.0)
+    history = from_metadata(data)
+    assert over_limit(history, SPEC) is not None  # else an error would be three more submissions
+    assert history.standing.entries == 3
+    assert history.standing.points == {"test_it.py::test_chance": 5.0}  # once earned it stays
+    assert not history.forgotten
+
+
+def test_what_an_error_of_ours_made_forgotten_is_said() -> None:
+    assert "autograder error" in from_metadata(metadata(1, 5, errors=(1,), results=None)).forgotten
+    assert not from_metadata(metadata(1, errors=(1,), results=None)).forgotten  # there was nothing before
+
+
+def test_points_are_known_though_the_newest_is_being_graded() -> None:
+    data = metadata(0.1, 5, results=None)
+    data["previous_submissions"][1]["results"] = results_of(1, 5.0)
+    history = from_metadata(data)
+    assert history.unknown
+    assert history.standing.points == {"test_it.py::test_chance": 5.0}
+
+
+@pytest.mark.parametrize("entries", [10**400, -1, 0, True, "3", 2.0, None])
+def test_counts_that_can_not_be_are_none(entries: object) -> None:
+    results = RESULTS | {"extra_data": {"entries": entries}}
+    assert from_metadata(metadata(5, results=results)).standing == Standing()
+
+
+def test_points_that_can_not_be_are_none() -> None:
+    tests = [{"score": score, "extra_data": {"key": "a"}} for score in (-1.0, math.nan, math.inf, "5", True)]
+    odd = [None, 5, {}, {"score": 5}, {"score": 5, "extra_data": {"key": 5}}]
+    results = RESULTS | {"tests": [*tests, *odd]}
+    assert from_metadata(metadata(5, results=results)).standing.points == {}
+
+
+def test_ten_thousand_submissions_in_any_order() -> None:
+    hours = [1 + number / 10 for number in range(10_000)]
+    data = metadata(*hours)
+    data["previous_submissions"].reverse()
+    began = time.process_time()
+    assert over_limit(from_metadata(data), SPEC) is not None
+    assert time.process_time() - began < 2
+
+
+def test_metadata_too_large_to_read_end_no_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who hands in until the file is too large must not get as many tries as he likes by it."""
+    monkeypatch.setattr(gradescope, "_METADATA_BYTES", 1_000)
+    path = tmp_path / "metadata.json"
+    path.write_text(json.dumps(metadata(*range(1, 50))))
+    assignment = SimpleNamespace(challenge=SPEC)
+    told = gradescope.read_metadata(path)
+    with pytest.raises(EnvironmentFault, match="no limit"):
+        gradescope.history_of(cast("Assignment", assignment), told)
+    assignment.challenge = None
+    assert gradescope.history_of(cast("Assignment", assignment), told) == History()
+    path.write_text(json.dumps(metadata(5)))
+    assignment.challenge = SPEC
+    assert gradescope.history_of(cast("Assignment", assignment), gradescope.read_metadata(path)).earlier
+
+
+def test_the_last_minute_of_all_is_shown() -> None:
+    assert shown_time(datetime.max.replace(tzinfo=UTC)) == "9999-12-31 23:59 UTC"
 
 
 anything = st.recursive(

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.assignment import Deliverable
-from autograder.checks.deliverables import Deliveries, find_mention, find_module, folders_of, match
+from autograder.checks.deliverables import (
+    Deliveries,
+    find_mention,
+    find_module,
+    folders_of,
+    match,
+    others_for,
+)
 from autograder.checks.names import Name, folder_distance, glob_match
 from autograder.intake import Tree
 
@@ -55,6 +62,10 @@ COURSE_FILES = [
 
 def deliveries(*files: str) -> Deliveries:
     return match(Tree(Path("/nowhere"), tuple(sorted(files)), (), (), ""), HOMEWORK)
+
+
+def others(*files: str) -> list[str]:
+    return others_for(Tree(Path("/nowhere"), tuple(sorted(files)), (), (), ""), HOMEWORK, "predictions")
 
 
 def test_everything_in_its_place_needs_no_words() -> None:
@@ -170,6 +181,33 @@ def test_the_text_says_what_was_taken_for_what_and_what_is_missing() -> None:
         "If 2_pytorch/run_convnets.sh is it, rename it.",
         "2_pytorch/extra.md is missing: The extra. Write your name in it.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "told"),
+    [
+        ("extra", "2_pytorch/extra.pdf", "If 2_pytorch/extra.pdf is it, hand it in as a .md file."),
+        ("extra", "Extra final.docx", "If Extra final.docx is it, hand it in as a .md file."),
+        ("predictions", "predictions.xlsx", "If predictions.xlsx is it, hand it in as a .csv file."),
+        ("predictions", "2_pytorch/predictions.csv.gz", "If 2_pytorch/predictions.csv.gz is it, hand"),
+        ("extra", "2_pytorch/extra.ipynb", ""),  # another deliverable's ending
+        ("extra", "2_pytorch/notes.pdf", ""),
+    ],
+)
+def test_a_file_with_another_ending_is_named_beside_a_missing_one(key: str, path: str, told: str) -> None:
+    files = [asked for name, asked in ASKED_FOR.items() if name != key]
+    found = deliveries(*files, path)
+    (missing,) = (*found.missing, *found.absent)
+    assert missing.key == key
+    assert (told or ASKED_FOR[key]) in missing.describe()
+    assert bool(missing.closest) == bool(told)
+
+
+def test_what_fits_a_deliverable_too_is_known() -> None:
+    asked = [*ASKED_FOR.values(), "2_pytorch/predictions_84.csv", "old/predictions.csv"]
+    assert others(*asked) == ["old/predictions.csv", "2_pytorch/predictions_84.csv"]
+    assert others(*ASKED_FOR.values()) == []
+    assert others("2_pytorch/predictions_84.csv", "2_pytorch/notes.csv") == []
 
 
 def test_an_optional_file_is_not_missing() -> None:

@@ -206,6 +206,25 @@ def test_the_list_of_the_alike_stands_in_no_file(course: Course, tmp_path: Path)
         assert "identical" not in (tmp_path / "board.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("view", "csv_told", "html_told"),
+    [
+        ("public", "Written", "Written"),
+        ("private", "Written for staff alone", "Written for staff alone"),
+        ("final", "Written for staff alone", "Written"),  # the table names the teams behind pseudonyms
+    ],
+)
+def test_what_is_for_staff_alone_is_said(
+    course: Course, tmp_path: Path, view: str, csv_told: str, html_told: str
+) -> None:
+    hidden = course.with_spec(names="pseudonym")
+    text = hidden.show(view=view, csv=tmp_path / "board.csv", html=tmp_path / "board.html")
+    assert f"{csv_told}: {tmp_path / 'board.csv'}" in text
+    assert f"{html_told}: {tmp_path / 'board.html'}" in text
+    for name, told in (("board.csv", csv_told), ("board.html", html_told)):
+        assert ("owls" in (tmp_path / name).read_text(encoding="utf-8")) == (told != "Written")
+
+
 def test_files_are_written_whole(course: Course, tmp_path: Path) -> None:
     table, page = tmp_path / "board.csv", tmp_path / "board.html"
     (tmp_path / "elsewhere").write_text("somebody's")

@@ -13,6 +13,7 @@ from autograder.text import quote
 
 MOST_ADVICE = 4
 _HIDE_IDS = (Kind.FIELDS, Kind.UNKNOWN_ID, Kind.FORMULA, Kind.DUPLICATE_ID)
+_MANY, _DIGITS = 4, 10  # different labels that are no slip of the pen; of a number
 MOST_OF_A_BATCH = 1024  # a loader that drops its last batch drops fewer images than this
 
 
@@ -48,6 +49,7 @@ def _causes(facts: Facts) -> Iterator[str]:
     yield from _other_ids(facts)
     yield from _gone(facts)
     yield from _from_one(facts)
+    yield from _of_something_else(facts)
     yield from _divided(facts)
 
 
@@ -92,7 +94,7 @@ def _other_ids(facts: Facts) -> Iterator[str]:
         yield f"Are your ids counted from 1? The first one asked for is 0, the last one {last}."
         return
     if all(id_inside(text, facts.form) for text in unknown):
-        yield "Write the ids as they are asked for: no folder, no ending, no decimal point."
+        yield "Write the ids as they are asked for: no folder, no ending, no decimal point, no comma."
     elif not len(facts.missing) and facts.rows > asked:
         yield (
             f"The file has {facts.rows:,} rows, where {asked:,} are asked for: are other images in it, "
@@ -134,11 +136,33 @@ def _from_one(facts: Facts) -> Iterator[str]:
         yield f"The labels begin at -1, and the classes at 0, up to {count - 1}: was 1 taken away twice?"
 
 
+def _of_something_else(facts: Facts) -> Iterator[str]:
+    """Numbers that go far beyond the classes, or whether the network was right."""
+    texts, count = {stripped(text) for text in facts.examples(Kind.UNKNOWN_LABEL)}, len(facts.form.classes)
+    if texts and {text.casefold() for text in texts} <= {"true", "false"}:
+        yield "Hand in the class that the network predicts, and not whether it was right."
+    if not facts.form.has_numbers or len(texts) < _MANY or not all(_is_number(text) for text in texts):
+        return
+    least, most = min(map(int, texts)), max(map(int, texts))
+    if least >= count:
+        yield (
+            f"The classes are numbered 0 to {count - 1}, and these go up to {most:,}: does argmax go over "
+            "the images of a batch in place of the classes (take scores.argmax(axis=1)), or has the network "
+            f"more than {count} outputs?"
+        )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < _DIGITS
+
+
 def _divided(facts: Facts) -> Iterator[str]:
     fields = facts.examples(Kind.FIELDS)
     told = delimiter_of(fields[0], facts.form, Labels(facts.form)) if fields else ""
     if told:
         yield f"The rows are divided by {told}, where the header has commas: write commas in all lines."
+    elif any("tensor(" in text or "array(" in text for text in fields):  # tensor(3, device='cuda:0')
+        yield _MENDS[Kind.OBJECT]
     elif fields and any("," in text for text in fields):
         yield "A class is one field: take its number with scores.argmax(axis=1), and no list of scores."
 

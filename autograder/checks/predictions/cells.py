@@ -18,6 +18,7 @@ _NOTHING = frozenset("nan none null na n/a <na> nat #n/a - ? #value! #ref! #name
 _BRACKETS = ("[", "(", "{")
 _CALL = re.compile(r"<?[A-Za-z_][\w.]*\s*\(")
 _NAMED = re.compile(r"[A-Za-z_]\w*=[^,)\]]*")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,' \u00a0\u202f][0-9]{3})+")  # as a spreadsheet shows them
 _MOST_READ = 2_000  # characters of one field that are looked through
 
 
@@ -39,8 +40,10 @@ def id_words(text: str, form: Form) -> str:
 
 
 def id_inside(text: str, form: Form) -> str:
-    """The one id that a name such as 'test/0012.png' or '12.0' holds, or nothing."""
+    """The one id that a name such as 'test/0012.png', '12.0' or '1,012' holds, or nothing."""
     text = text[:_MOST_READ]
+    if _THOUSANDS.fullmatch(text):
+        text = re.sub(r"[^0-9]", "", text)
     if _DECIMAL.fullmatch(text):
         value = float(text)
         whole = form.ids.index(str(int(value))) if value.is_integer() else UNKNOWN
@@ -106,11 +109,15 @@ def _nearest(plain: str, form: Form) -> str:
     return f" (did you mean {quote(names[found[0]], MOST_SHOWN)}?)" if found else ""
 
 
+def all_numbers(fields: Sequence[str]) -> bool:
+    return all(_DECIMAL.fullmatch(stripped(field)) for field in fields)
+
+
 def looks_like_row(fields: Sequence[str], form: Form, labels: Labels) -> bool:
     """Whether these are an id and a label (or scores), so that they are no header."""
     if len(fields) < 2:
         return False
-    if all(_DECIMAL.fullmatch(stripped(field)) for field in fields):
+    if all_numbers(fields):
         return True
     first, second = fields[0], fields[1]
     is_id = form.ids.index(first) != UNKNOWN or bool(_DECIMAL.fullmatch(stripped(first)))

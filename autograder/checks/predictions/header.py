@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from autograder.checks.predictions.cells import looks_like_row
+from autograder.checks.predictions.cells import all_numbers, looks_like_row
 from autograder.checks.predictions.form import UNKNOWN, Form, Labels, stripped
 from autograder.loaders.problems import Malformed
 from autograder.text import one_line, quote
 
+_MOST_OF_A_LINE = 1_000  # bytes
 MOST_NAMED = 6  # columns in one message
 _DELIMITERS = {";": "semicolons (;)", "\t": "tabs", "|": "bars (|)", ":": "colons (:)", " ": "blanks"}
 _AROUND_CLASS = re.compile(
@@ -24,6 +25,9 @@ _LIKE_LABELS = (
     "label labels prediction predictions pred preds class classes category target targets y ypred predicted "
     "predictedlabel output result 0"
 ).split()
+_LIKE_PREDICTIONS = frozenset(
+    "prediction predictions pred preds predicted predictedlabel ypred output".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ def find_columns(fields: Sequence[str], following: Sequence[str], form: Form, na
     if not form.labels and not probabilities:
         raise _no_probabilities(names, {id_at, label_at}, form, name)
     used = {id_at, label_at, *probabilities}
-    notes = (*_spelt(names, id_at, label_at, form), *_unread(names, used))
+    notes = (
+        *_spelt(names, id_at, label_at, form),
+        *_unread(names, used, "" if label_at is None else names[label_at]),
+    )
     return Columns(id_at, label_at, probabilities, tuple(names), notes)
 
 
@@ -75,6 +82,13 @@ def delimiter_of(text: str, form: Form, labels: Labels) -> str:
         if wanted <= {squashed(part) for part in parts} or looks_like_row(parts, form, labels):
             return told
     return ""
+
+
+def otherwise_divided(data: bytes, form: Form, name: str) -> Malformed | None:
+    """Of a header in quotation marks, as R's write.csv2 writes it: that commas don't divide it."""
+    line = data[:_MOST_OF_A_LINE].decode("utf-8-sig", errors="replace").lstrip().partition("\n")[0]
+    first = _FirstLine([line.replace('"', "")], (), form, name, Labels(form))
+    return first.without_any() if '"' in line and "," not in line else None
 
 
 def _only(names: Sequence[str], wanted: str, name: str) -> int | None:
@@ -116,11 +130,14 @@ def _spelt(names: Sequence[str], id_at: int, label_at: int | None, form: Form) -
             yield f"The column {quote(got)} was taken for {quote(wanted)}."
 
 
-def _unread(names: Sequence[str], used: set[int | None]) -> Iterable[str]:
+def _unread(names: Sequence[str], used: set[int | None], label: str) -> Iterable[str]:
     others = [one for index, one in enumerate(names) if index not in used]
     if any(others):  # a comma too many at a line's end is no column
         what = "One further column was" if len(others) == 1 else f"{len(others)} further columns were"
         yield f"{what} not read: {_listed(others)}."
+    if label and any(squashed(one) in _LIKE_PREDICTIONS for one in others):
+        told = "see that your predictions stand there, and not the true labels"
+        yield f"What counts is {quote(label)}: {told}."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -146,6 +163,14 @@ class _FirstLine:
     def write(self) -> str:
         return f'The first line has to be {self.wanted}; df.to_csv("predictions.csv", index=False) writes it.'
 
+    @property
+    def _are_scores(self) -> bool:
+        """Whether it is a row of scores, with an id before them or without one."""
+        count = len(self.form.classes)
+        fits = len(self.names) in (count, count + 1) and count > 2  # two could be an id and a label
+        decimal = any("." in one for one in self.names[-count:])
+        return fits and decimal and not self.form.probabilities and all_numbers(self.names)
+
     def without_any(self) -> Malformed | None:
         """Where neither column was found: is it another delimiter, no header, text in one piece?"""
         names = self.names
@@ -160,6 +185,9 @@ class _FirstLine:
         elif squashed("".join(names)) == squashed(self.wanted) and len(names) > 2:
             problem = "has a comma after each letter"
             hint = "csv's writer.writerow wants a list: writer.writerow([image_id, label])."
+        elif self._are_scores:
+            problem = "has a score for each class, and no header"
+            hint = f"Hand in the class with the highest score: scores.argmax(axis=1). {self.write}"
         elif looks_like_row(names, self.form, self.labels):
             problem = f"has no header: its first line is {quote(','.join(names), 40)}"
             hint = self.write

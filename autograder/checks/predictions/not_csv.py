@@ -52,7 +52,7 @@ _IN_A_ZIP: tuple[tuple[bytes, str, str], ...] = (
 _BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _PAGE = re.compile(rb"<(!doctype|html|head|body|\?xml|table|script|!--)", re.IGNORECASE)
-_JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"0-9\]-]")
+_JSON = re.compile(rb"\{\s*[\"'}]|\[\s*[\[{\"0-9\]-]")
 _CONFLICT = re.compile(rb"^(<{7} |>{7} )", re.MULTILINE)
 
 
@@ -115,7 +115,7 @@ def _kind(data: bytes) -> tuple[str, str] | None:
     if _PAGE.match(text):
         return "is a web page (HTML)", _DOWNLOAD
     if _JSON.match(text):
-        return "is JSON, or a list as Python prints it", _SAVED
+        return "is JSON, or a list or dict as Python prints it", _SAVED
     return None
 
 

@@ -63,8 +63,8 @@ def _constant(file: Answered) -> Finding | None:
     return Finding(
         Pattern.CONSTANT,
         f"{many} images are given the class {file.shown(commonest)}. Next: see that argmax goes over "
-        "the classes and not over the images, that the images are normalised as in training, and that the "
-        "trained weights were loaded.",
+        "the classes and not over the images, that the images are normalised as in training, that the loss "
+        "didn't become NaN, that the trained weights were loaded, and that this isn't a sample file.",
     )
 
 

@@ -17,10 +17,10 @@ from itertools import chain, islice
 import numpy as np
 
 from autograder.checks.predictions.advice import Facts, advice
-from autograder.checks.predictions.cells import id_kind, id_words, label_kind, label_words
+from autograder.checks.predictions.cells import MOST_SHOWN, id_kind, id_words, label_kind, label_words
 from autograder.checks.predictions.defects import Defects, Kind
 from autograder.checks.predictions.form import UNKNOWN, Form, Indices, Labels, stripped
-from autograder.checks.predictions.header import Columns, find_columns, squashed
+from autograder.checks.predictions.header import Columns, find_columns, otherwise_divided, squashed
 from autograder.checks.predictions.not_csv import refuse_other_kinds, refuse_size
 from autograder.checks.predictions.plain import plain_labels
 from autograder.checks.predictions.probabilities import Shares, normalised, share_defect, shares_of
@@ -70,6 +70,8 @@ def read_predictions(data: bytes, name: str, form: Form) -> Predictions:
             f"Write one line for each image: {form.id_column},{form.label_column}. df.T turns a table round."
         )
         raise Malformed(name, problem.problem, where=problem.where, hint=hint) from None
+    except Malformed as problem:
+        raise (otherwise_divided(data, form, name) or problem) from None
     walk = _Walk(form, columns)
     while handful := list(islice(rows, _HANDFUL)):
         walk.take(handful)
@@ -152,7 +154,9 @@ class _Walk:
         self._last_is_short = len(fields) < columns.needed
         if self._last_is_short or any(map(stripped, fields[width:])):
             has = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
-            self._add(line, Kind.FIELDS, ",".join(fields), f"has {has}, and the header has {width}")
+            text = ",".join(fields)
+            words = f"has {has}, and the header has {width}: {quote(text, MOST_SHOWN)}"
+            self._add(line, Kind.FIELDS, text, words)
             return
         at = self._form.ids.index(fields[columns.id])
         if at == UNKNOWN and [squashed(field) for field in fields[:width]] == self._header:
