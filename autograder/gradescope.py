@@ -125,4 +125,9 @@ def challenge_warnings(assignment: Assignment, metadata: Metadata) -> list[str]:
         warnings.append(
             "Gradescope's metadata don't say when this was handed in, so the challenge had no limit here."
         )
+    elif metadata.history.forgotten:
+        warnings.append(
+            "The challenge's limit, and what was earned before, may be wrong here: "
+            f"{metadata.history.forgotten}."
+        )
     return warnings

@@ -44,9 +44,18 @@ class Entering:
 
 
 def _named_after(submission: Path) -> str:
-    """The team of a submission that only its file's name tells. It is not shortened: two might become one."""
+    """The team of a submission that only its file's name tells. It is not shortened: two might become one.
+
+    Nor may they where the name isn't UTF-8, as in zips of older Windows.
+    """
     name = submission.resolve().name
+    if not _is_utf8(name):
+        name = os.fsencode(name).decode("latin-1")
     return name[: -len(_ZIP)] if name.lower().endswith(_ZIP) and name.lower() != _ZIP else name
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def entering_of(

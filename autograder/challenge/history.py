@@ -115,6 +115,8 @@ def from_metadata(data: object) -> History:
     listed = metadata.get("previous_submissions")
     before = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     timed = [(moment, one) for one in before if (moment := parsed_time(one.get("submission_time")))]
+    all_known = isinstance(listed, list) and len(timed) == len(listed)
+    odd = "" if all_known or at is None else "Gradescope's metadata don't say when all earlier ones came"
     # Of those at the same time, the one whose results are told is taken for the newest.
     timed = sorted(
         (pair for pair in timed if _is_before(pair[0], at)),
@@ -124,12 +126,12 @@ def from_metadata(data: object) -> History:
     results = [_results(one) for _, one in timed]
     standing = _together([each for each in results if each is not None])
     if not timed or results[-1] is not None:
-        return History(at, counted, standing)
+        return History(at, counted, standing, forgotten=odd)
     if not _is_error(timed[-1][1]):
-        return History(at, counted, standing, unknown="the one before it has no results yet")
+        return History(at, counted, standing, unknown="the one before it has no results yet", forgotten=odd)
     graded = [each for each, (_, one) in zip(results, timed, strict=True) if not _is_error(one)]
     if not graded or graded[-1] is not None:
-        return History(at, counted, standing)
+        return History(at, counted, standing, forgotten=odd)
     # What stood before the error is told nowhere: the doubt is the student's.
     why = "the one before it ended in an autograder error, and of those before that no results are told"
     return History(at, counted, standing, forgotten=why)

@@ -183,14 +183,15 @@ def test_another_spelling_brings_no_more_submissions(command: Command, small: Sm
 def test_a_team_is_called_as_its_file_to_the_last_letter(small: Small, tmp_path: Path) -> None:
     """Names that were cut could make two teams of one, or one of two."""
     assignment, called = prepared(small)[0], list[str]()
+    old = [os.fsdecode(name.encode("latin-1")) for name in ("M\u00fcller", "M\u00f6ller")]
     with Store.open(tmp_path / "standings.sqlite") as store:
         entering = Entering(assignment, store, datetime(2026, 11, 22, tzinfo=UTC))
         names = [f"{'a' * 60}{middle}{'b' * 80}" for middle in "123"]
-        for name in (names[0], f"{names[1]}.zip", f"{names[2]}.ZIP", "o'neil"):
+        for name in (names[0], f"{names[1]}.zip", f"{names[2]}.ZIP", "o'neil", *old):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("autograder.challenge.entering.enter", lambda *known: called.append(known[2]))
                 entering.enter(tmp_path / name, cast("Callable[..., Graded]", None))
-    assert called == [*names, "o'neil"]
+    assert called == [*names, "o'neil", "M\u00fcller", "M\u00f6ller"]
 
 
 # --- new answers -----------------------------------------------------------------------------------------

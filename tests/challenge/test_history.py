@@ -179,6 +179,17 @@ def test_what_an_error_of_ours_made_forgotten_is_said() -> None:
     assert not from_metadata(metadata(1, errors=(1,), results=None)).forgotten  # there was nothing before
 
 
+@pytest.mark.parametrize("listed", [None, {}, "none", [{"submission_time": "yesterday"}], [7]])
+def test_earlier_submissions_that_can_not_be_read_are_said(listed: object) -> None:
+    """Should Gradescope write them otherwise one day, the limit must not end without a word."""
+    history = from_metadata({"created_at": at(0), "previous_submissions": listed})
+    assignment = cast("Assignment", SimpleNamespace(challenge=SPEC, waiting=()))
+    [warning] = gradescope.challenge_warnings(assignment, gradescope.Metadata(history=history))
+    assert "don't say when all earlier ones came" in warning
+    sound = gradescope.Metadata(history=from_metadata(metadata(5)))
+    assert gradescope.challenge_warnings(assignment, sound) == []
+
+
 def test_points_are_known_though_the_newest_is_being_graded() -> None:
     data = metadata(0.1, 5, results=None)
     data["previous_submissions"][1]["results"] = results_of(1, 5.0)

@@ -41,6 +41,7 @@ from autograder.manifest_challenge import ChallengeSpec
 from autograder.outcome import CheckFailed, EnvironmentFault
 from autograder.plugin import TestReport
 from autograder.sheet import Sheet
+from autograder.verdicts import message_of
 from fixtures.build import load, tree
 from fixtures.predictions import FILES, STAFF, drawn, right
 from tests.graders.notebook_fixtures import needs_root
@@ -51,10 +52,12 @@ from tests.graders.test_gatech_challenge import (
     NAME,
     NOW,
     OWN,
+    READ,
     history,
     only_the_challenge,
 )
 from tests.leaderboard.made import entry
+from tests.small import key_of
 
 TRUTH = drawn()
 
@@ -90,14 +93,17 @@ class Twice:
     boxes: Boxes
     folder: Path
 
-    def grade(self, predictions: bytes, before: History) -> list[tuple[float, tuple[str, str, str]]]:
-        """By either answers, the points and what its student sees."""
+    def handed_in(self, predictions: bytes) -> Path:
         files = tree(load("excellent"))
         folder = self.folder / "submission"
         for path, content in {**{path: files[path] for path in OWN}, FILE: predictions}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
-        both = []
+        return folder
+
+    def grade(self, predictions: bytes, before: History) -> list[tuple[float, tuple[str, str, str]]]:
+        """By either answers, the points and what its student sees."""
+        folder, both = self.handed_in(predictions), []
         for assignment in self.courses:
             graded = grade(assignment, folder, self.folder / "out", backend=self.boxes, history=before)
             both.append((graded.document.score, as_seen(graded.document)))
@@ -176,6 +182,30 @@ def test_where_the_points_differ_nothing_else_does(twice: Twice) -> None:
     ]
     assert apart == ["9.4.2"]
     assert [name for name in first if first[name] != second[name]] == ["score", "tests"]
+
+
+@needs_root
+@pytest.mark.xdist_group(NAME)
+def test_students_check_says_the_same_of_the_file_without_any_answer(twice: Twice, tmp_path: Path) -> None:
+    home = tmp_path / NAME
+    secret = shutil.ignore_patterns("challenge", "test_challenge.py", "__pycache__")
+    shutil.copytree(twice.courses[0].folder, home, ignore=secret)
+    theirs = load_assignment(home)
+    with open_backend(theirs, Mode.CHECK, theirs.limits, "privdrop") as boxes:
+        for name in ("good", "doubled", "formula_id", "constant"):
+            said = []
+            for assignment, mode, box in (
+                (twice.courses[0], Mode.GRADE, twice.boxes),
+                (theirs, Mode.CHECK, boxes),
+            ):
+                folder = twice.handed_in(FILES[name].data(TRUTH))
+                found = grade(assignment, folder, twice.folder / "out", backend=box, mode=mode)
+                said.append([message_of(test) for test in found.document.tests if key_of(test) == READ])
+                assert (found.document.leaderboard is not None) == (
+                    mode is Mode.GRADE and name in ("good", "constant")
+                )
+            assert said[0] == said[1]
+            assert len(said[0]) == 1
 
 
 # --- many files, without the gradings around them --------------------------------------------------------

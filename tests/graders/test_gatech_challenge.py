@@ -179,6 +179,29 @@ def test_what_was_earned_stays_and_the_message_tells_nothing_of_the_new_file(gra
     assert told == {"Earned by an earlier submission; it stays."}
 
 
+def test_a_refused_upload_takes_nothing_that_was_earned(
+    course: Assignment, boxes: Boxes, tmp_path: Path
+) -> None:
+    """Else the next one's metadata would tell of no points, and they were gone for good."""
+    upload = tmp_path / "upload.zip"
+    upload.write_bytes(b"PK\x03\x04 and no more")
+    before = history({CHANCE: 5.0, BETTER: 5.0})
+    result = grade(course, upload, tmp_path / "out", backend=boxes, history=before)
+    entries = by_key(result, NAME)
+    assert outcome(entries[CHANCE]) == outcome(entries[BETTER]) == ("passed", 5.0)
+    assert columns(result) == {"Public accuracy (%)": 71.0, "Entries": 3.0}
+    first = grade(course, upload, tmp_path / "out", backend=boxes, history=history({CHANCE: 0.0}))
+    assert outcome(by_key(first, NAME)[CHANCE]) == ("error", 0.0)
+    assert columns(first) == {"Public accuracy (%)": 71.0, "Entries": 3.0}
+
+
+def test_what_an_error_of_ours_made_forgotten_is_a_doubt(graded: Course) -> None:
+    forgotten = History(NOW, (NOW - timedelta(hours=30),), forgotten="the one before it ended in an error")
+    result = graded.grade(data_of("chance"), forgotten)
+    assert outcome(by_key(result, NAME)[CHANCE]) == ("failed", 0.0)
+    assert "earned before isn't known: the one before it ended in an error" in result.staff_text
+
+
 def test_points_that_were_not_earned_before_can_be_earned_now(graded: Course) -> None:
     entries = by_key(graded.grade(data_of("good"), history({CHANCE: 0.0, BETTER: 0.0})), NAME)
     assert outcome(entries[CHANCE]) == outcome(entries[BETTER]) == ("passed", 5.0)

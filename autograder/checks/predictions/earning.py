@@ -52,8 +52,9 @@ def earn(
     if beaten.beaten:
         report.note(beaten.told)
         return points
-    if challenge.history.unknown:
-        sheet.doubt(f"Whether these points were earned before isn't known: {challenge.history.unknown}.")
+    why = challenge.history.unknown or challenge.history.forgotten
+    if why:
+        sheet.doubt(f"Whether these points were earned before isn't known: {why}.")
     raise CheckFailed(beaten.told)
 
 
