@@ -481,7 +481,7 @@ def _say_fault(faulted: Faulted) -> None:
 def _say_one(fault: Fault) -> None:
     err_console.print(
         Text(
-            "The autograder could not grade this. It is not the student's fault, and no score was given.\n"
+            "The autograder could not do this. It is not the student's fault, and no score was given.\n"
             f"{clean(fault.message)}\nWhat to do: {clean(fault.remedy)}"  # they may quote a submission
         )
     )

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule
@@ -19,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.document import ResultsDocument
+from autograder.pages import template
 from autograder.summary import Group, Mark, Row, Summary, points, summarise
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 # A longer message would push the next one out of sight, so the page folds what comes after its beginning.
 _LONG_LINES = 24
@@ -53,7 +49,7 @@ def terminal(
 def html(document: ResultsDocument, *, title: str | None = None, for_student: bool = False) -> str:
     """The results as a page. ``for_student`` leaves out what students may not see."""
     summary = summarise(document, title=title, for_student=for_student)
-    return _template().render(
+    return template("report.html.j2").render(
         summary=summary, headline=headline(summary), marks=Mark, points=points, blocks=_blocks
     )
 
@@ -65,6 +61,8 @@ def headline(summary: Summary) -> str:
     if summary.partial:
         return f"No score: this grading has not ended. So far {points(summary.score)} points."
     line = f"{points(summary.score)} of {points(summary.graded_points)} points graded here"
+    if summary.extra_points:
+        line += f", {points(summary.extra_points)} of them extra credit"
     if summary.waiting_points:
         line += f"; {points(summary.waiting_points)} more are not graded yet"
     return f"{line}."
@@ -163,16 +161,3 @@ def _paragraphs(lines: list[str]) -> list[_Block]:
     return [
         _Block(block, is_code=re.search(r"^(\s{2}|\t)", block, re.M) is not None) for block in blocks if block
     ]
-
-
-@cache
-def _template() -> Template:
-    # Autoescape is on for every template, whatever its name ends with.
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")

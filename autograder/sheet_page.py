@@ -11,13 +11,10 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from autograder.document import ResultsDocument
 from autograder.outcome import Evidence
+from autograder.pages import template
 from autograder.report import headline
 from autograder.sandbox.notebook import CellEnd
 from autograder.sheet import Sheet, flat
@@ -25,7 +22,6 @@ from autograder.sheet_picture import Shrunk
 from autograder.sheet_run import RunNotes
 from autograder.summary import points, summarise
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _SUBMISSION = 120  # characters of its name
 
 # Visible ASCII alone: no letter in a link looks like another one, and no character of it is unseen.
@@ -52,7 +48,7 @@ def render(
 ) -> str:
     """The page. ``versions`` are those of the environment that the notebooks ran in, if it isn't our own."""
     summary = summarise(document, title=None, for_student=False)
-    return _template().render(
+    return template("reading.html.j2").render(
         sheet=sheet,
         summary=summary,
         headline=headline(summary),
@@ -113,16 +109,3 @@ def _is_plain(link: str) -> bool:
 
 def _data_uri(shown: Shrunk) -> str:
     return f"data:image/png;base64,{base64.b64encode(shown.png).decode('ascii')}"
-
-
-@cache
-def _template() -> Template:
-    # Autoescape is on for every template, whatever its name ends with.
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("reading.html.j2")

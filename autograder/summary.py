@@ -97,6 +97,7 @@ class Summary:
     score: float | None
     graded_points: float
     waiting_points: float
+    extra_points: float  # of the score, beyond graded_points
     partial: bool
     notes: str
     next_steps: tuple[str, ...]
@@ -115,6 +116,7 @@ def summarise(document: ResultsDocument, *, title: str | None, for_student: bool
         score=document.score if complete else None,
         graded_points=math.fsum(test.max_score or 0.0 for test in regular if _graded(test)),
         waiting_points=math.fsum(test.max_score or 0.0 for test in regular if not _graded(test)),
+        extra_points=math.fsum(test.score or 0.0 for test in shown if test not in regular),
         partial=document.extra_data.partial,
         notes=document.output,
         next_steps=tuple(_next_steps(groups, complete=complete, partial=document.extra_data.partial)),

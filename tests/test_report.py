@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -163,6 +164,13 @@ def test_the_report_says_what_to_do_next(
     text = " ".join(on_terminal(document_of(tmp_path, [(case("1", "a"), verdict)])).split())
     assert headline in text
     assert step in text
+
+
+@pytest.mark.parametrize("render", [on_terminal, html])
+def test_extra_credit_is_told_as_such(render: Callable[..., str], tmp_path: Path) -> None:
+    pairs: Pairs = [(case("1", "a"), passed()), (case("2", "b", 2.0, extra_credit=True), passed(2.0))]
+    text = re.sub(r"<[^>]+>", " ", render(document_of(tmp_path, pairs)))
+    assert "3 of 1 points graded here, 2 of them extra credit" in " ".join(text.split())
 
 
 MARKUP = "[bold red]not bold[/] [link=http://x]y[/link] :boom: <script>alert(1)</script> & \" '"

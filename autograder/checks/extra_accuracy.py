@@ -30,10 +30,15 @@ _NUMBER = re.compile(
     rf"(?<![\w.,/])(?<!\w-)(?P<right>\d{{1,3}}(?:,\d{{3}})+|\d{{1,7}})\s?(?:/|\bout\sof\b|\bof\b(?:\sthe\b)?)\s?"
     r"(?P<of>\d{1,3}(?:,\d{3})+|\d{2,7})(?![\w/%]|[.,]\d)"
     rf"|(?<![\w.,/])(?<!\w-)(?:(?P<low>{_DIGITS})\s?(?:-|–|—|\bto\b)\s?)?(?P<n>{_DIGITS})"
-    rf"(?:\s?(?:±|\+/?-)\s?{_DIGITS})?(?P<percent>\s?(?:[%％٪]|per\s?cent\b|pct\b))?(?![\w/]|[.,]\d)",
+    rf"(?:\s?(?:±|\+/?-)\s?{_DIGITS})?(?P<percent>\s?(?:[%％٪]|per\s?cent\b|pct\b|(?:/|\bout\sof\b)\s?100\b))?"
+    r"(?![\w/]|[.,]\d)",
     re.IGNORECASE,
 )
-_BEST = re.compile(r"\bbest\b|\bhighest\b|\bmax(?:imum)?\b|\btop\b|\bfinal(?:ly)?\b|\bpeak\b", re.IGNORECASE)
+_BEST = re.compile(
+    r"\bbest(?:e[nrs]?)?\b|\bmejor\b|\bmeilleure?\b|\bmigliore?\b|\bmelhor\b|最[佳高好]|최고|"
+    r"\bhighest\b|\bmax(?:imum)?\b|\btop\b|\bfinal(?:ly)?\b|\bpeak\b",
+    re.IGNORECASE,
+)
 _REACHED = re.compile(
     r"\b(?:reach|achiev|obtain|attain|scor|hit|got|gets?|gave|gives|yield|submitted|result)\w*\b",
     re.IGNORECASE,
@@ -49,6 +54,9 @@ _SCORE = re.compile(
     r"^(?:(?:my|the|our|best|final|highest|overall|top|test(?:ing)?|val(?:idation)?|public|eval\s?ai|leaderboard|"
     r"challenge)\s)*(?:score|results?|performance)\b[^.!?\d]{0,40}(?:[:=|]|\s[-–—]\s)[^.!?\d]{0,20}$",
     re.IGNORECASE,
+)
+_BEST_ALONE = re.compile(
+    r"^(?:(?:my|our|the)\s)?best(?:\s(?:so\sfar|one|run))?\s?(?:[:=]|\s[-–—])\s?$", re.IGNORECASE
 )
 _WORD_BEFORE = re.compile(
     r"\bacc(?:uracy)?\s(?:of|is|was|to|at|as|=|about|around|up)[\s\w]{0,20}$", re.IGNORECASE
@@ -189,6 +197,10 @@ def _kind(seen: _Seen) -> int:
         return 3
     if seen.bare and not _WORD_BEFORE.search(seen.before):
         return 0
+    if _BEST_ALONE.match(seen.head):
+        return 3
+    if seen.match["percent"] and not seen.head.strip() and not seen.behind.strip(" .!"):
+        return 1
     clause = _CLAUSE_ENDS.split(seen.before)[-1][-80:]
     if _OTHERS.search(clause) or _OTHERS.search(_CLAUSE_ENDS.split(seen.behind)[0][:30]):
         return 0

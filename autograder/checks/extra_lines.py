@@ -16,7 +16,11 @@ _LABEL_CHARS = 100
 _MOST_CELLS = 20  # of a row
 _FEWEST_LABELS = 2  # that make a row the head of a table of them
 
-_MARKS = re.compile(r"^(?:[\s>]|[-*+•–·](?=\s)|\d{1,3}[.)](?=\s)|\(?[a-h0-9]{1,2}\)(?=\s)|\[[ xX]\](?=\s))*")
+_MARKS = re.compile(
+    r"^(?:[\s>]|(?:Q|A|Question|Ans(?:wer)?)\s?[:)](?=\s)|[-*+•–·](?=\s)|\d{1,3}[.)](?=\s)|"
+    r"\(?[a-h0-9]{1,2}\)(?=\s)|\[[ xX]\](?=\s))*"
+)
+_ARROW = re.compile(r"^(\s*)(?:[-=]>|[→•◦▪‣·–—])\s+")  # before a point, where Markdown has a dash
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s*(?![#\s])")
 _RULE = re.compile(r"^\s*[-=_*~+|:\s]{2,}$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
@@ -24,20 +28,22 @@ _COMMENT = re.compile(r"<!--.{0,20000}?-->", re.DOTALL)
 _AUTOLINK = re.compile(r"<((?:mailto:)?[^<>\s]{1,80}@[^<>\s]{1,80})>")
 _MAIL_LINK = re.compile(r"\[([^\[\]]{1,100})\]\(mailto:([^()\s]{1,100})\)")
 _SEPARATOR = re.compile(r"\s*(?:[:：=\t]|\s[-–—]+>?\s|->|→)\s*")
-_BREAK = re.compile(r"[ \t]*<br\s{0,3}/?>[ \t]*(\n?)", re.IGNORECASE)
+_BREAK = re.compile(
+    r"[ \t]*<(?:br\s{0,3}/?|/(?:p|li|h[1-6]|div|tr)|/?[uo]l)>[ \t]*(\n?)|(?P<item><li>)[ \t]*", re.IGNORECASE
+)
 _BRACKETS = re.compile(r"\([^()]{0,80}\)")
 
 _WHO = (
-    r"(?:(?:my|your|our|the|student'?s?|full|given|first|last|family|preferred|author'?s?|submitted|"
+    r"(?:(?:what(?:'s|\sis)|my|your|our|the|student'?s?|full|given|first|last|family|preferred|author'?s?|submitted|"
     r"partner'?s?|and|&|/|,|\+)\s*)*"
 )
 NAME = re.compile(
     rf"{_WHO}(?:names?|(?:team|group)\s?members?|members?|authors?|students?|by|surname|lastname|firstname|"
-    r"nombre|nom|vorname|nachname|姓名|名字)(?:\s*\d)?"
+    r"nombre|nome|nom|naam|vorname|nachname|имя|姓名|名字|氏名|名前|이름|성명)(?:\s*\d)?"
 )
 EMAIL = re.compile(
     rf"{_WHO}(?:(?:gt|gatech|georgia\stech|school|contact|university|college)\s*)*"
-    r"(?:e[\s-]?mails?|mail|contact|邮箱)(?:\s*(?:address(?:es)?|ids?))?(?:\s*\d)?"
+    r"(?:e[\s-]?mails?|mail|contact|correo|courriel|邮箱|邮件|이메일)(?:\s*(?:address(?:es)?|ids?))?(?:\s*\d)?"
 )
 OTHER = re.compile(  # that stands beside them and is nothing that was tried
     r"(?:my\s|your\s|student'?s?\s|gt\s?|user\s?|buzzcard\s)*(?:ids?|username|user|number|account|date|"
@@ -45,9 +51,13 @@ OTHER = re.compile(  # that stands beside them and is nothing that was tried
 )
 _KNOWN = (NAME, EMAIL, OTHER)
 _ACCURACY = re.compile(
-    r"(?:\b|(?<=[a-z])(?-i:(?=A)))acc(?:s|u?racy|u?racies|urracy)?\b|\baccuary\b|\btop-?1\b|准确率|正确率",
+    r"(?:\b|(?<=[a-z])(?-i:(?=A)))acc(?:s|u?racy|u?racies|urracy)?\b|\baccuary\b|\btop-?1\b|准确率|正确率"
+    # as others say it; "precision" with no accent is English, and something else
+    r"|\b(?:test|validierungs)?genauigkeit\b|\bexactitude?\b|\bprecisión\b|\bprécision\b|\baccuratezza\b|"
+    r"\bacurácia\b|\bточность\b|準確率|精度|正解率|정확도",
     re.IGNORECASE,
 )
+_PART = re.compile(r"(?:test|val(?:idation)?|dev)(?:\s(?:set|data))?", re.IGNORECASE)
 _NEXT_LABEL = re.compile(
     r"(?:[,;|/]|\s{2,}|\.)\s*(?=(?:[A-Za-z'’-]{1,15}\s?){1,3}[:：=])"
     r"|\s+(?=(?:e[\s-]?mail|id|gt\s?id)\b\s?[:：=])",
@@ -90,8 +100,13 @@ def tamed(text: str) -> str:
     lines = re.split(r"\r\n|\r|\n", text[:MAX_CHARS])[:_MOST_LINES]
     size = MAX_LINES - 10  # `clean` keeps no more of one text
     parts = ("\n".join(lines[at : at + size]) for at in range(0, len(lines), size))
+    lines = [_ARROW.sub(r"\1- ", line) for line in lines]
     safe = "\n".join(clean(part, len(part) + 1_000, line_limit=_MOST_LINE_CHARS) for part in parts)
-    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), _BREAK.sub("\n", safe))
+    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), _BREAK.sub(_broken, safe))
+
+
+def _broken(found: re.Match[str]) -> str:
+    return "\n- " if found["item"] else "\n"
 
 
 def plain_lines(raw: Sequence[str]) -> list[Line]:
@@ -127,6 +142,7 @@ def _line_entries(lines: Sequence[Line]) -> Iterator[Entry]:
         said, value = _halves(line.text)
         if waiting is not None:
             below = not (said and value) and not _is_label(line.text)
+            below = below or bool(value and _PART.fullmatch(said) and speaks_of_accuracy(waiting.text))
             numbers = (waiting.number, line.number) if below else (waiting.number,)
             yield Entry(_normal(waiting.text), line.text if below else "", waiting.text, numbers)
             waiting = None
@@ -162,7 +178,7 @@ def _is_label(text: str) -> bool:
 
 def _normal(label: str) -> str:
     bare = _BRACKETS.sub(" ", label).replace("_", " ")
-    return " ".join(bare.strip(" \t:：=*#|-–—.`\"'").split()).lower()
+    return " ".join(bare.strip(" \t:：=*#|-–—.?{},`\"'").split()).lower()
 
 
 def _parted(entry: Entry) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ sentence each.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from autograder.checks.extra_accuracy import Claim, find_claim
 from autograder.checks.extra_lines import (
     EMAIL,
+    MAX_CHARS,
     NAME,
     OTHER,
     Entry,
@@ -31,7 +33,7 @@ from autograder.text import cut_line, one_line, quote
 
 MAX_TRIED = 60
 _ITEM_CHARS = 300
-_NAME_CHARS = 100
+_NAME_CHARS = _LABEL_CHARS = 100
 _FEWEST_WORDS = 3  # of a paragraph that says what was tried
 _MOST_LABEL_WORDS = 8
 _MOST_VALUE_WORDS = 6  # behind a label; more of them are a sentence
@@ -78,7 +80,9 @@ _NO_PERSON = re.compile(
 _ASIDE = re.compile(r"\([^()]{0,80}\)|<[^<>]{0,80}>")
 _BEHIND_NAME = re.compile(r"\b(?:gt\s?id|id|e-?mail)\b.*|[,;|]\s?[a-z]{2,15}\d{1,4}$", re.IGNORECASE)
 _PART_OF_NAME = re.compile(r"(?:my\s|your\s)?(?:first|last|given|family|sur)")
+_TRIED = re.compile(r"\b(?:tried|tries|descriptions?|approach(?:es)?|notes?|experiments?)\b", re.IGNORECASE)
 _LEADS_IN = re.compile(r"[^.!?]{0,120}[:：]\s*")
+_NO_LETTERS = re.compile(r"^[^\w]+|[^\w.]+$")  # such as a picture of an envelope
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W_][\w'’.-]*")
 _LETTERS = re.compile(r"[^\W\d_][\w'’.-]*")
@@ -111,7 +115,7 @@ class ExtraNotes:
 
 def read_extra(text: str, file: str = "extra.md") -> ExtraNotes:
     """The notes of a text; ``file`` is what sentences call it."""
-    shown, text = one_line(file), tamed(text)
+    shown, text = one_line(file), tamed(_without_json(text))
     wanted = "your name, your e-mail, your best accuracy, and a list of what you tried"
     if not text.strip():
         return ExtraNotes("", "", None, (), False, (f"{shown} is empty: write {wanted} into it.",))
@@ -121,6 +125,18 @@ def read_extra(text: str, file: str = "extra.md") -> ExtraNotes:
     if template:
         problems = (f"{shown} is as it was given out: fill in {wanted}.",)
     return ExtraNotes(reader.name, reader.email, reader.accuracy, reader.tried, template, problems)
+
+
+def _without_json(text: str) -> str:
+    """An object of JSON as lines, a label each; other text as it is."""
+    if not text.lstrip().startswith("{") or len(text) > MAX_CHARS:
+        return text
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    listed = ((key, value if isinstance(value, list) else [value]) for key, value in found.items())
+    return "\n".join(f"{key}: {', '.join(map(str, values))}" for key, values in listed)
 
 
 def require_extra(notes: ExtraNotes) -> str:
@@ -208,7 +224,7 @@ class _Reader:
             if name := _name_alone(line.text):
                 self._taken.add(line.number)
                 return name
-        return ""
+        return _name_alone(filled[at].text.partition(self.email)[0]) if at is not None else ""
 
     def _find_accuracy(self) -> tuple[Claim | None, str]:
         """Likewise."""
@@ -243,10 +259,15 @@ class _Reader:
 def _says_something(block: Block) -> bool:
     text = " ".join(block.text.split())
     words = len(_WORD.findall(text))
+    label, _, value = text.partition(":")
+    if _TRIED.search(label[:_LABEL_CHARS]) and _is_unfilled(value or label) and "," not in value:
+        return False
     heading = block.kind in ("heading", "comment") or (block.is_strong and words < 2 * _FEWEST_WORDS)
     if heading or not _LETTER.search(text) or _is_unfilled(text) or _LEADS_IN.fullmatch(text):
         return False
-    return not _name_alone(text) and words >= (1 if block.kind in ("item", "table") else _FEWEST_WORDS)
+    if block.kind in ("item", "table"):  # "Label Smoothing" looks like a name
+        return words >= 1
+    return not _name_alone(text) and words >= _FEWEST_WORDS
 
 
 # --- values ------------------------------------------------------------------------------------------
@@ -280,6 +301,7 @@ def _as_name(value: str) -> str:
 def _name_alone(text: str) -> str:
     """The name that a line is, an e-mail and a number beside it left out."""
     rest = _BEHIND_NAME.sub("", _ASIDE.sub(" ", _ADDRESS.sub("", text))).strip(" ,;|-–—()[]<>:.")
+    rest = _NO_LETTERS.sub("", rest)
     if _is_unfilled(text) or len(rest) > _NAME_CHARS or _NO_PERSON.search(rest) or not _ALONE.fullmatch(rest):
         return ""
     return one_line(rest, _NAME_CHARS)

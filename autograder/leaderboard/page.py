@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from autograder.leaderboard import chart, table
 from autograder.leaderboard.standings import Standings, View
+from autograder.pages import template
 from autograder.sheet import flat
 
-_TEMPLATES = Path(__file__).parents[1] / "templates"
 _TITLE_CHARS = 120
 
 # Two drawings of one plot: letters that are scaled down to a phone's width can't be read.
@@ -30,7 +26,7 @@ def to_html(standings: Standings) -> str:
     """The board as a page."""
     # The final page is for everybody, so the names stay what students know.
     columns = table.columns(standings, for_staff=standings.view is View.PRIVATE)
-    return _template().render(
+    return template("leaderboard.html.j2").render(
         board=standings,
         title=flat(standings.title, _TITLE_CHARS),
         view=standings.view,
@@ -57,16 +53,3 @@ def to_html(standings: Standings) -> str:
 def _hash_of(text: str) -> str:
     """How a content security policy names an inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
-
-
-@cache
-def _template() -> Template:
-    # Autoescape is on for every template, whatever its name ends with.
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("leaderboard.html.j2")

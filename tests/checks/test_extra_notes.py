@@ -113,6 +113,62 @@ LABELS = [
         f"{ANN}, Bob Ray",
     ),
 ]
+OTHERWISE = [  # as people of many places and habits write
+    Case(f"{HEAD}Accuracy: 79.4%\n- Label Smoothing\n- Cosine Annealing\n• Random Erasing\n", 0.794, "", 3),
+    Case(
+        f"# Name\n{ANN}\n# Email\n{MAIL}\n# Best accuracy\nVal: 80.7%, Test: 79.4%\n# Tried\n- lr decay\n",
+        0.794,
+        "test",
+    ),
+    Case(
+        f"**Name**\n* {ANN}\n\n**Email**\n* {MAIL}\n\n**Best Accuracy**\n* Val: 80.7%\n\n* dropout\n",
+        0.807,
+        "valid",
+    ),
+    Case(f"Best: 79.4\n\n{ANN}\n{MAIL}\n\nA net like a ResNet.\n", 0.794),
+    Case(f"- {ANN}\n- {MAIL}\n- 79.4%\n- Tried BN, dropout, cosine rate\n", 0.794),
+    Case(f"{HEAD}Accuracy: 79.4/100\n- dropout\n", 0.794),
+    Case(f"{HEAD}Accuracy: 79.4 out of 100\n- dropout\n", 0.794),
+    Case(
+        f"Q: Your name?\nA: {ANN}\nQ: Your email?\nA: {MAIL}\nQ: What is your best accuracy?\nA: 79.4%\n"
+        "Q: Tried?\nA: Deeper networks helped.\n",
+        0.794,
+    ),
+    Case(
+        f"1. What is your name?\n{ANN}\n2. What is your e-mail address?\n{MAIL}\n"
+        "3. What was your best accuracy?\n79.4%\n4. I tried VGG.\n",
+        0.794,
+    ),
+    Case(
+        f"{ANN}, {MAIL}. I used VGG16 with BN and it reached 79.4% on test. Tried SGD and Adam.\n",
+        0.794,
+        "test",
+    ),
+    Case(
+        f"\N{ROCKET} **{ANN}** \N{E-MAIL SYMBOL} {MAIL}\n\n79.4% test acc!!\n\nBN, dropout, cutout\n",
+        0.794,
+        "test",
+    ),
+    Case(
+        f"<h1>Extra</h1><p><b>Name:</b> {ANN}</p><p><b>Email:</b> {MAIL}</p>"
+        "<p><b>Accuracy:</b> 79.4%</p><ul><li>Dropout</li><li>Batch norm</li></ul>",
+        0.794,
+        "",
+        2,
+    ),
+    Case(
+        f'{{"name": "{ANN}", "email": "{MAIL}", "best_accuracy": 0.794, "tried": ["adam", "dropout"]}}', 0.794
+    ),
+    Case(f"name: {ANN}\nemail: {MAIL}\nbest_accuracy: 0.794\ntried: [adam, sgd, dropout]\n", 0.794),
+    Case(
+        f"Name: {ANN}\nE-Mail: {MAIL}\nBeste Testgenauigkeit: 79,4 %\n\nMehr Schichten und Dropout.\n", 0.794
+    ),
+    Case(f"Nom : {ANN}\nCourriel : {MAIL}\nMeilleure précision : 79,4 %\n- plus de couches\n", 0.794),
+    Case(f"Nombre: {ANN}\nCorreo: {MAIL}\nMejor exactitud (test): 79,4%\n- más capas\n", 0.794, "test"),
+    Case(f"이름: 김민지\n이메일: {MAIL}\n최고 정확도: 79.4%\n- 배치 정규화\n", 0.794, name="김민지"),
+    Case(f"Naam: {ANN}\nEmail id: {MAIL}\nAcc.: 79.4 %\n-> deeper nets\n", 0.794),
+    Case(f"Name: A. Smith\nEmail: {MAIL}\nBest accuracy: 79.4%\n- wider\n", 0.794, name="A. Smith"),
+]
 LETTERS = [
     Case(
         f"{ANN}\n{MAIL}\n\nMy best test accuracy is 72.3%.\n\nThings tried: dropout, flips, one-cycle rate\n",
@@ -224,6 +280,10 @@ NO_ACCURACIES = [
     "Training accuracy: 99 %",
     "The accuracy improved by 5%.",
     "Accuracy after epochs 3/10",
+    "Best: dropout 0.5",
+    "Best learning rate: 0.01",
+    "Precision: 0.72",
+    "Tried batch sizes 64/100",
 ]
 UNFILLED = [
     "Name: <your name>\nEmail: <your email>\nBest accuracy: <xx.x %>\n\nWhat I tried:\n- ...\n",
@@ -231,10 +291,12 @@ UNFILLED = [
     "# Name\n[Your Name]\n# E-mail\nyour.name@gatech.edu\n# Best accuracy\nTODO\n",
     "Name: Your Name\nEmail: your@email\nAccuracy: 0.0%\n",
     "First name: ___\nLast name: ___\nE-mail: name@gatech.edu\nBest accuracy: XX%\n",
+    "Name: N/A\nEmail: N/A\nAccuracy: N/A\nTried: N/A\n",
+    "Name: Your Name\nEmail: youremail@gatech.edu\nAccuracy: XX%\nTried: Describe what you tried here\n",
 ]
 
 
-@pytest.mark.parametrize("case", [*LABELS, *LETTERS])
+@pytest.mark.parametrize("case", [*LABELS, *OTHERWISE, *LETTERS])
 def test_all_is_found(case: Case) -> None:
     notes = read_extra(case.text)
     assert (notes.name, notes.email) == (case.name, case.email)
@@ -353,6 +415,28 @@ def claim(share: float, split: str = "", step: float = 0.001) -> Claim:
 def base_log() -> tuple[Shown, ...]:
     data = (BASE / "mymodel.log").read_bytes()
     return shown_by_log(data, read_log(data, "mymodel.log"))
+
+
+@pytest.mark.parametrize(
+    ("said", "part", "fits"), [("test", 0.85, True), ("test", 0.88, False), ("", 0.84, True)]
+)
+def test_the_best_of_many_epochs_flatters(said: str, part: float, fits: bool) -> None:
+    """0.79 on the test set is no lie where the log has the validation set alone, and a little more of it."""
+    log = (Shown(part, "mymodel.log", "valid", 1_000),)
+    assert (held_against(claim(0.79, said), log=log) == ()) is fits
+
+
+def test_a_claim_of_the_validation_set_may_be_of_few_images() -> None:
+    public = Shown(0.75, "the public part of predictions.csv", images=1_000)
+    assert held_against(claim(0.82, "valid"), public_score=public) == ()
+    assert held_against(claim(0.82, "test"), public_score=public) != ()
+    assert held_against(claim(0.90, "valid"), public_score=public) != ()
+
+
+def test_two_accuracies_of_one_log_are_told_in_one_sentence() -> None:
+    (found,) = held_against(claim(0.53), log=base_log())
+    assert "mymodel.log shows 79.4 % on the test set and 80.7 % on the validation set (1,000" in found.told
+    assert found.told.count("mymodel.log") == 1
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,15 @@ from autograder.boxes import Boxes, Mode, open_backend
 from autograder.challenge.answers import prepare
 from autograder.challenge.preparing import form_of
 from autograder.data import VARIABLE
-from autograder.datasets import cifar, pickles
 from autograder.environments import interpreter_for
 from autograder.grading import Graded, grade
 from autograder.outcome import EnvironmentFault
 from autograder.verdicts import message_of
 from fixtures.build import ROOT, load, tree
 from fixtures.prediction_writing import lines
+from tests.graders.made_cifar import TEST, batches, write_cifar
 from tests.graders.notebook_fixtures import by_key, needs_root
 from tests.graders.test_gatech_challenge import MODEL, NAME, OWN, only_the_challenge, outcome
-from tests.graders.test_gatech_models import TEST, TRAIN, _batch
 
 BASE = ROOT / NAME / "base" / "2_pytorch"
 HIDDEN, KERNEL = 8, 3
@@ -43,13 +42,8 @@ pytestmark = [needs_root, pytest.mark.xdist_group(NAME)]
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assignment]:
     """The grader for as many images as were made up, with boxes, and with answers."""
-    data = tmp_path_factory.mktemp("data") / "cifar-10-batches-py"
-    data.mkdir()
-    draws = np.random.default_rng(3)
-    for name in cifar.BATCHES:
-        batch = _batch(draws, TEST if name == "test_batch" else TRAIN)
-        (data / name).write_bytes(pickles.write(batch))
-    (data / cifar.META).write_bytes(pickles.write({"label_names": cifar.NAMES}))
+    data = tmp_path_factory.mktemp("data")
+    labels = write_cifar(data)
     folder = tmp_path_factory.mktemp("course") / NAME
     only_the_challenge(folder)
     manifest = (folder / "assignment.toml").read_text(encoding="utf-8")
@@ -57,9 +51,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assignment]:
     manifest = manifest.replace('mode = "stored"', 'mode = "auto"')
     (folder / "assignment.toml").write_text(manifest, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, str(data.parent))
+        patch.setenv(VARIABLE, str(data))
         assignment = load_assignment(folder)
-        prepare(assignment, form_of(assignment), np.array(batch["labels"]), {})
+        prepare(assignment, form_of(assignment), np.array(labels), {})
         yield load_assignment(folder)
 
 
@@ -90,11 +84,9 @@ def trained() -> Trained:
     spec.loader.exec_module(module)
     torch.manual_seed(0)
     model = module.MyModel((3, 32, 32), HIDDEN, KERNEL, 10)
-    # What a batch holds follows from its number alone, so the test images need not be read again.
-    draws = np.random.default_rng(3)
-    batches = [_batch(draws, TEST if name == "test_batch" else TRAIN) for name in cifar.BATCHES]
+    made = list(batches().values())
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for batch in 6 * batches[:-1]:
+    for batch in 6 * made[:-1]:
         optimizer.zero_grad()
         scores = model(prepared(batch))
         loss = torch.nn.functional.cross_entropy(scores, torch.tensor(batch["labels"]))
@@ -102,7 +94,7 @@ def trained() -> Trained:
         optimizer.step()
     model.eval()
     with torch.no_grad():
-        labels = model(prepared(batches[-1])).argmax(1).tolist()
+        labels = model(prepared(made[-1])).argmax(1).tolist()
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
     return Trained(buffer.getvalue(), tuple(labels))

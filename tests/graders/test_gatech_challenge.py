@@ -255,6 +255,6 @@ def test_students_read_nothing_of_the_private_part(graded: Course, course: Assig
 def test_a_claim_that_the_predictions_do_not_bear_out_is_for_staff(graded: Course) -> None:
     result = graded.grade(data_of("chance"))
     assert (
-        "extra.md claims 79.4 %, and the public part of 2_pytorch/predictions.csv shows" in result.staff_text
+        "extra.md claims 79.4 %, but the public part of 2_pytorch/predictions.csv shows" in result.staff_text
     )
     assert "the public part of" not in graded.results()

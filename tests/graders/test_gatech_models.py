@@ -8,50 +8,33 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.boxes import Boxes, Mode, open_backend
 from autograder.data import VARIABLE
-from autograder.datasets import cifar, pickles
 from autograder.environments import interpreter_for
 from autograder.grading import Graded, grade
 from autograder.outcome import EnvironmentFault
 from autograder.verdicts import message_of
 from fixtures.build import load, tree
+from tests.graders.made_cifar import TEST, write_cifar
 from tests.graders.notebook_fixtures import GRADERS, by_key, needs_root
 
 NAME = "gatech_convnet"
 LEARNED = "test_pytorch_convnet.py::test_learned"
-TRAIN, TEST = 100, 200  # images of a batch, and of the test set
 
 pytestmark = [needs_root, pytest.mark.xdist_group(NAME)]
 
 
-def _batch(draws: np.random.Generator, count: int) -> dict[str, Any]:
-    """A batch of images of ten colours, with some noise."""
-    labels = draws.integers(0, 10, count)
-    colours = np.random.default_rng(7).integers(40, 216, (10, 3, 1))
-    noise = draws.normal(0, 12, (count, 3, 1024))
-    return {"data": np.clip(colours[labels] + noise, 0, 255).astype(np.uint8).reshape(count, 3072),
-            "labels": labels.tolist()}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def assignment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assignment]:
-    folder = tmp_path_factory.mktemp("course") / "cifar-10-batches-py"
-    folder.mkdir()
-    draws = np.random.default_rng(3)
-    for name in cifar.BATCHES:
-        batch = _batch(draws, TEST if name == "test_batch" else TRAIN)
-        (folder / name).write_bytes(pickles.write(batch))
-    (folder / cifar.META).write_bytes(pickles.write({"label_names": cifar.NAMES}))
+    folder = tmp_path_factory.mktemp("course")
+    write_cifar(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, str(folder.parent))
+        patch.setenv(VARIABLE, str(folder))
         found = load_assignment(GRADERS / NAME)
         assert found.notebook is not None
         notebook = found.notebook.model_copy(update={"mode": "auto"})

@@ -148,7 +148,8 @@ def compare(
     )
     if foreign:
         told += (
-            " These weights can't have produced it: another training, several models, or someone else did."
+            " These weights can't have produced it from images prepared in any way that was tried: images "
+            "prepared in a way that no source names, another training, several models, or someone else did."
         )
     elif better:
         told += " The file is better than the network that came with it."

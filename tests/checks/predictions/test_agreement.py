@@ -70,7 +70,8 @@ def test_a_file_of_something_else_is(others: int, truth: Labels) -> None:
     answers = [own, noisy(own, 0.95, 3)][: 1 + others]
     drawn = compared(answers, np.random.default_rng(4).integers(0, CLASSES, SAMPLE), truth)
     assert drawn.suspicious
-    assert "can't have produced it" in drawn.told
+    assert "can't have produced it from images prepared in any way that was tried" in drawn.told
+    assert "a way that no source names" in drawn.told
     # another training, as good, agrees with this one where both are right and little more
     assert compared(answers, noisy(truth, 0.75, 9), truth).suspicious
 
