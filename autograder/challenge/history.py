@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from autograder.challenge_limits import Allowance, admitted, next_possible
 from autograder.manifest_challenge import ChallengeSpec
@@ -202,8 +202,8 @@ def _columns(board: list[object]) -> list[BoardValue]:
         told = column.get("value")
         value = one_line(told) if isinstance(told, str) else _number(told)
         if value is not None:
-            order = "asc" if column.get("order") == "asc" else "desc"
-            found.append(BoardValue(one_line(column["name"]), value, "asc" if order == "asc" else "desc"))
+            order: Literal["asc", "desc"] = "asc" if column.get("order") == "asc" else "desc"
+            found.append(BoardValue(one_line(column["name"]), value, order))
     return found
 
 
