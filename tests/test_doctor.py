@@ -29,6 +29,7 @@ from tests.runs import ROOT, Ended, folder_for_all, in_this_process, needs_root,
 WITH_REQUIREMENTS = sorted(
     {path.parent.name for path in ROOT.glob("graders/*/requirements.txt")} - {"gatech_convnet"}
 )
+WITH_A_CHALLENGE = [each for each in list_assignments(ROOT / "graders") if each.challenge is not None]
 # In the order in which they are printed; a line in brackets stands only where there is such a limit.
 LINES = """\
 Python
@@ -53,11 +54,13 @@ torch
 torchvision
 [torch and torchvision]
 {environments}
+{challenges}
 sandbox 'docker'
 sandbox 'bubblewrap'
 sandbox 'privdrop'
 sandbox""".format(
-    environments="\n".join(f"environment of {name!r}" for name in WITH_REQUIREMENTS)
+    environments="\n".join(f"environment of {name!r}" for name in WITH_REQUIREMENTS),
+    challenges="\n".join(f"challenge of {each.name!r}" for each in WITH_A_CHALLENGE),
 ).splitlines()
 NOTHING_HOLDS = "none holds here, so nothing can be graded"
 Command = Callable[..., Ended]
