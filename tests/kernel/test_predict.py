@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -102,8 +103,11 @@ def test_a_network_that_no_name_leads_to_is_found() -> None:
         model = small()
         return lambda: model
 
+    others = [small() for _ in range(8)]  # alive, and not trained
     keep = train()
+    gc.collect()  # else the newest objects are the first to be met
     first = scored({}, COLOUR, ids(keep()))[0]
+    assert len(others) == 8
     assert first["network"] == "a network of a function's (Sequential)"
 
 

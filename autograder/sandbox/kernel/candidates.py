@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import FunctionType
 from typing import Any
 
@@ -105,7 +106,7 @@ def networks(namespace: Mapping[str, Any], stepped: Sequence[frozenset[int]]) ->
     found = found or [(name, one) for name, one in modules if type(one).__module__.startswith(code)]
     every = frozenset[int]().union(*stepped)
     if every and not any(_parameter_ids(one) & every for _, one in found):
-        found += [("a network of a function's", one) for one in _alive() if _parameter_ids(one) & every]
+        found += [("a network of a function's", one) for one in _alive(every)]
     parts = {id(part) for _, whole in found for part in whole.modules() if part is not whole}
     last = stepped[-1] if stepped else frozenset()
 
@@ -133,11 +134,15 @@ def _parameter_ids(module: Any) -> frozenset[int]:
         return frozenset(kept)
 
 
-def _alive() -> list[Any]:
-    """Networks that no name leads to, such as one that a function keeps for itself; the outermost ones."""
+def _alive(trained: frozenset[int]) -> list[Any]:
+    """Networks that no name leads to, such as one that a function keeps for itself; the outermost ones.
+
+    Only those with a parameter of these ids: others may be alive in any number.
+    """
     found = [one for one in gc.get_objects() if is_module(one) and _has_parameters(one)]
     parts = {id(part) for whole in found for part in whole.modules() if part is not whole}
-    return [one for one in found if id(one) not in parts][:_MOST_NETWORKS]
+    outermost = (one for one in found if id(one) not in parts and _parameter_ids(one) & trained)
+    return list(islice(outermost, _MOST_NETWORKS))
 
 
 def _functions(namespace: Mapping[str, Any]) -> list[Network]:
