@@ -220,8 +220,3 @@ def of_labels(labels: np.ndarray) -> Predictions:
     from autograder.checks.predictions.reading import Predictions  # noqa: PLC0415  (as above)
 
     return Predictions(labels=labels, probabilities=None, notes=(), digest="")
-
-
-def correct(labels: np.ndarray, answers: Answers, part: np.ndarray) -> np.ndarray:
-    """Which images of a part are right, (n,) bool."""
-    return np.asarray(labels[part] == answers.labels[part])

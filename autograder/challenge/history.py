@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from autograder.challenge_limits import Allowance, admitted, next_possible
+from autograder.challenge.limits import Allowance, admitted, next_possible
 from autograder.manifest_challenge import ChallengeSpec
 from autograder.outcome import BoardValue, EnvironmentFault
 from autograder.text import one_line

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, Select, func, insert, inspect, select, text, update
 
-from autograder.challenge_limits import Allowance, counted, has_room, in_window, next_possible
+from autograder.challenge.limits import Allowance, counted, has_room, in_window, next_possible
 from autograder.leaderboard.connect import BUSY_S, connected, opened, told
 from autograder.leaderboard.entry import Entry, NewEntry, OverLimit, known_as, name_key, settled
 from autograder.leaderboard.schema import VERSION, entries_table, metadata, version_table

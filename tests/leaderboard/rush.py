@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autograder.challenge_limits import Allowance
+from autograder.challenge.limits import Allowance
 from autograder.leaderboard.entry import NewEntry, OverLimit
 from autograder.leaderboard.store import Store
 from autograder.outcome import GradingError

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from autograder.challenge_limits import admitted
+from autograder.challenge.limits import admitted
 from autograder.leaderboard.entry import Entry
 from autograder.leaderboard.store import Store
 from tests.leaderboard import rush

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.challenge_limits import Allowance, admitted
+from autograder.challenge.limits import Allowance, admitted
 from autograder.leaderboard.entry import MAX_NAME_CHARS, OverLimit, known_as
 from autograder.leaderboard.store import Store
 from autograder.outcome import EnvironmentFault, GraderFault, UsageError

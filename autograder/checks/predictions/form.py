@@ -194,9 +194,6 @@ class Form:
         shown = _some([f"{number} {name}" for number, name in enumerate(names)])
         return f"the numbers 0 to {last}, or the classes' names: {shown}"
 
-    def name_of(self, number: int) -> str:
-        return self.classes[number][0]
-
 
 class Labels(dict[str, int]):
     """Which class a label is, for each way of writing it that was met, or `UNKNOWN`."""

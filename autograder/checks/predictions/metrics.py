@@ -7,7 +7,6 @@ metric to the last bits, and a million rows cost milliseconds in place of half a
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 
 from autograder.checks.predictions.confusion import Cells, pull_on_f1, pull_on_recall, stretched
 from autograder.checks.statistics import CONFIDENCE, Interval, interval
+from autograder.manifest_challenge import METRICS, TOP_K
 from autograder.text import one_line
 
-TOP_K = re.compile(r"top_([1-9][0-9]*)")
 _FLOOR = 1e-15  # of a probability: a sure answer that is wrong costs 34.5, and not infinitely much
 
 Labels = NDArray[np.integer]
@@ -59,7 +58,7 @@ class _Data:
 
 def known_metrics() -> tuple[str, ...]:
     """The names that a manifest may ask for; top_K stands for top_2, top_5 and so on."""
-    return (*_METRICS, "top_K")
+    return (*METRICS, "top_K")
 
 
 def higher_is_better(name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.challenge_limits import Allowance, admitted, counted, has_room, in_window, next_possible
+from autograder.challenge.limits import Allowance, admitted, counted, has_room, in_window, next_possible
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
